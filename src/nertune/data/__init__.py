@@ -1,0 +1,1 @@
+"""What the user gave: files -> Corpus, and back."""
