@@ -1,0 +1,1 @@
+"""What we keep: records, and where they lie."""
