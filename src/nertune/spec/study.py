@@ -27,10 +27,14 @@ def read_names(value: object) -> object:
     """A list of names in which YAML's bare numbers and booleans (labels `0`, `1`, `yes`) are names, too."""
     if not isinstance(value, list):
         return value
-    return [str(item).lower() if isinstance(item, bool) else str(item) if isinstance(item, int) else item for item in value]
+    return [
+        str(item).lower() if isinstance(item, bool) else str(item) if isinstance(item, int) else item for item in value
+    ]
 
 
-Duration = Annotated[float, BeforeValidator(read_duration), Field(gt=0, json_schema_extra={"type": ["number", "string"]})]
+Duration = Annotated[
+    float, BeforeValidator(read_duration), Field(gt=0, json_schema_extra={"type": ["number", "string"]})
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(read_names)]
 Column = str | int
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -54,8 +58,12 @@ class DataSpec(Section):
     )
     train: Path | None = Field(None, description="The training file, when `dir` does not find it")
     dev: Path | None = Field(None, description="The development file: chooses epochs and settings")
-    test: Path | None = Field(None, description="The test file: opened by `check` and `best-and-train` only, never by a search")
-    format: str = Field("auto", description="`auto` (told from the content), `conll` (a word a line) or `tsv` (a text a line)")
+    test: Path | None = Field(
+        None, description="The test file: opened by `check` and `best-and-train` only, never by a search"
+    )
+    format: str = Field(
+        "auto", description="`auto` (told from the content), `conll` (a word a line) or `tsv` (a text a line)"
+    )
     columns: dict[str, Column] | None = Field(
         None,
         description="Which columns to read, by name or by number from 0 (-1 is the last): `{text: tweet, label: sentiment}`, `{word: 0, tag: -1}`",
@@ -67,11 +75,15 @@ class DataSpec(Section):
         "iob2", description="Tag scheme that the model learns; the files nertune writes are IOB2 whatever stands here"
     )
     labels: Names | None = Field(
-        None, description="The fixed list of entity types or classes; null: those of train. A label outside it is an error"
+        None,
+        description="The fixed list of entity types or classes; null: those of train. A label outside it is an error",
     )
-    keep: Names | None = Field(None, description="Only these entity types or classes; the others become `O` or are left out, counted")
+    keep: Names | None = Field(
+        None, description="Only these entity types or classes; the others become `O` or are left out, counted"
+    )
     rename: dict[str, str] = Field(
-        default_factory=dict, description="New names of entity types or classes, before `keep`; two old names with one new name are merged"
+        default_factory=dict,
+        description="New names of entity types or classes, before `keep`; two old names with one new name are merged",
     )
     positive_label: str | None = Field(None, description="The class that `binary_f1` is about (sequence tasks)")
 
@@ -79,61 +91,90 @@ class DataSpec(Section):
 class ModelSpec(Section):
     """The encoder that is fine-tuned."""
 
-    name: str | None = Field(None, description="First part of the seed folders' names; null: the model's type, for example `bert`")
+    name: str | None = Field(
+        None, description="First part of the seed folders' names; null: the model's type, for example `bert`"
+    )
     base: str = Field(description="A folder with a saved model, or a hub id such as `bert-base-cased`")
     tokenizer: str | None = Field(None, description="A folder or hub id; null: the one beside `base`")
-    head: str = Field("linear", description="What stands on the encoder: `linear`, one affine layer from encoding to labels")
+    head: str = Field(
+        "linear", description="What stands on the encoder: `linear`, one affine layer from encoding to labels"
+    )
     config: dict[str, Any] = Field(
-        default_factory=dict, description="Into the model's own config, for example `{hidden_dropout_prob: 0.2}`; each key can be searched"
+        default_factory=dict,
+        description="Into the model's own config, for example `{hidden_dropout_prob: 0.2}`; each key can be searched",
     )
 
 
 class TrainSpec(Section):
     """One fit. The defaults are those of the Hugging Face Trainer, so that results compare with `run_ner.py` and its kin, unless a reason is given."""
 
-    epochs: Count = Field(4, description="Passes over train. 4: the largest of the original BERT recipe (2, 3, 4); the best epoch is kept anyway")
+    epochs: Count = Field(
+        4,
+        description="Passes over train. 4: the largest of the original BERT recipe (2, 3, 4); the best epoch is kept anyway",
+    )
     batch_size: Count = Field(16, description="Examples per optimizer step")
     device_batch_size: Count | None = Field(
-        None, description="At most so many examples on the device at once; the batch is reached by accumulation, with equal gradients. null: the whole batch"
+        None,
+        description="At most so many examples on the device at once; the batch is reached by accumulation, with equal gradients. null: the whole batch",
     )
     learning_rate: Positive = Field(5e-5, description="Peak learning rate of AdamW")
-    weight_decay: NotNegative = Field(0.0, description="Decoupled weight decay; biases and layer norms are exempt, as usual")
+    weight_decay: NotNegative = Field(
+        0.0, description="Decoupled weight decay; biases and layer norms are exempt, as usual"
+    )
     warmup_ratio: Fraction = Field(0.0, description="Share of all steps in which the learning rate rises from 0")
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="What the learning rate does after warm-up")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="What the learning rate does after warm-up"
+    )
     max_grad_norm: NotNegative = Field(1.0, description="Gradients are clipped to this global norm; 0: never")
-    patience: Count | None = Field(None, description="Stop after so many evaluations without a better objective; null: never")
+    patience: Count | None = Field(
+        None, description="Stop after so many evaluations without a better objective; null: never"
+    )
     evaluate_every: Literal["epoch"] | Count = Field(
         "epoch", description="`epoch`, or a number of optimizer steps (the end of training is evaluated in any case)"
     )
-    label_smoothing: Fraction = Field(0.0, description="Share of the target spread over all labels; reported losses are without it")
+    label_smoothing: Fraction = Field(
+        0.0, description="Share of the target spread over all labels; reported losses are without it"
+    )
     beta1: Fraction = Field(0.9, description="AdamW's decay of the first moment")
     beta2: Fraction = Field(0.999, description="AdamW's decay of the second moment")
     epsilon: Positive = Field(1e-8, description="AdamW's epsilon")
     batches: Literal["grouped", "shuffled"] = Field(
-        "grouped", description="`grouped`: examples of like length together, batches in random order, much less padding; `shuffled`: plain random order"
+        "grouped",
+        description="`grouped`: examples of like length together, batches in random order, much less padding; `shuffled`: plain random order",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="`auto`: one step is timed in both, once per study, and the faster kept. Weights and optimizer are fp32 always"
+        "auto",
+        description="`auto`: one step is timed in both, once per study, and the faster kept. Weights and optimizer are fp32 always",
     )
     max_pieces: Annotated[int, Field(ge=8)] | None = Field(
-        None, description="Longest window in pieces, special pieces included; null: as long as tokenizer and position table allow"
+        None,
+        description="Longest window in pieces, special pieces included; null: as long as tokenizer and position table allow",
     )
     overlap_pieces: Annotated[int, Field(ge=0)] = Field(
         64, description="Pieces that neighbouring windows of a long sentence share (token tasks); at most half a window"
     )
     truncate: Literal["head", "tail", "both"] = Field(
-        "head", description="Which part of a too long text is kept (sequence tasks): its head, its tail, or half of each. Cut texts are counted"
+        "head",
+        description="Which part of a too long text is kept (sequence tasks): its head, its tail, or half of each. Cut texts are counted",
     )
 
 
 class SearchSpec(Section):
     """Which settings are tried, and what makes one better."""
 
-    sampler: Literal["grid", "tpe", "random"] = Field("grid", description="`grid`: every cell once; `tpe`, `random`: need `trials` or `timeout`")
-    trials: Count | None = Field(None, description="Total of cells in the study. grid: null is every cell, a number the first so many")
-    timeout: Duration | None = Field(None, description="Total time of the search over all calls, for example `8h`; no new cell starts after it")
+    sampler: Literal["grid", "tpe", "random"] = Field(
+        "grid", description="`grid`: every cell once; `tpe`, `random`: need `trials` or `timeout`"
+    )
+    trials: Count | None = Field(
+        None, description="Total of cells in the study. grid: null is every cell, a number the first so many"
+    )
+    timeout: Duration | None = Field(
+        None, description="Total time of the search over all calls, for example `8h`; no new cell starts after it"
+    )
     objective: str = Field("f1", description="The dev score, at its best epoch, that is maximised; `loss` is minimised")
-    seed: Annotated[int, Field(ge=0)] = Field(42, description="Seed of every trial's fit, so that cells differ by their setting alone")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        42, description="Seed of every trial's fit, so that cells differ by their setting alone"
+    )
     sampler_seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the sampler (tpe, random)")
     space: dict[str, list[Any] | dict[str, Any]] = Field(
         default_factory=lambda: {
@@ -150,28 +191,51 @@ class FinalSpec(Section):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = Field(
         (1, 2, 3, 4, 5), description="One refit each. Other seeds than `search.seed`, whose luck chose the setting"
     )
-    candidates: Count = Field(1, description="Refit so many of the best settings on all seeds and choose by mean dev score; the others never see test")
+    candidates: Count = Field(
+        1,
+        description="Refit so many of the best settings on all seeds and choose by mean dev score; the others never see test",
+    )
     train_with_dev: bool = Field(
-        False, description="Refit on train and dev together, for the number of epochs that was best in the search; dev scores are then not reported"
+        False,
+        description="Refit on train and dev together, for the number of epochs that was best in the search; dev scores are then not reported",
     )
 
 
 class ExecuteSpec(Section):
     """Where and how jobs run. Nothing here changes what a study is."""
 
-    kind: Literal["processes", "inline"] = Field("processes", description="`processes`: warm worker processes; `inline`: in this process, for debugging")
-    workers: Literal["auto"] | Count = Field("auto", description="Fits at a time; `auto`: one for each GPU, or as many as cores and memory carry")
-    threads: Literal["auto"] | Count = Field("auto", description="CPU threads of one fit, fixed at the study's first start; `auto`: 1 when there are enough fits to fill the cores")
-    devices: Literal["auto", "cpu", "cuda"] | tuple[str, ...] = Field("auto", description="`auto`, `cpu`, `cuda`, or a list such as `[cuda:0, cuda:1]`")
-    trial_timeout: Duration | None = Field(None, description="A fit that takes longer is ended and counts as failed; null: no limit")
-    hang_after: Duration = Field(120.0, description="A worker silent for longer than this, and than 20 times the slowest record so far, is replaced")
+    kind: Literal["processes", "inline"] = Field(
+        "processes", description="`processes`: warm worker processes; `inline`: in this process, for debugging"
+    )
+    workers: Literal["auto"] | Count = Field(
+        "auto", description="Fits at a time; `auto`: one for each GPU, or as many as cores and memory carry"
+    )
+    threads: Literal["auto"] | Count = Field(
+        "auto",
+        description="CPU threads of one fit, fixed at the study's first start; `auto`: 1 when there are enough fits to fill the cores",
+    )
+    devices: Literal["auto", "cpu", "cuda"] | tuple[str, ...] = Field(
+        "auto", description="`auto`, `cpu`, `cuda`, or a list such as `[cuda:0, cuda:1]`"
+    )
+    trial_timeout: Duration | None = Field(
+        None, description="A fit that takes longer is ended and counts as failed; null: no limit"
+    )
+    hang_after: Duration = Field(
+        120.0,
+        description="A worker silent for longer than this, and than 20 times the slowest record so far, is replaced",
+    )
 
 
 class TrackSpec(Section):
     """Who else is told."""
 
-    aim: Path | None = Field(Path("logs"), description="Folder of the Aim repository (`.aim` is made in it); null: no Aim runs")
-    tensorboard: bool = Field(False, description="TensorBoard event files, in `runs/` of each seed folder and in `OUTPUT/tensorboard/` for trials")
+    aim: Path | None = Field(
+        Path("logs"), description="Folder of the Aim repository (`.aim` is made in it); null: no Aim runs"
+    )
+    tensorboard: bool = Field(
+        False,
+        description="TensorBoard event files, in `runs/` of each seed folder and in `OUTPUT/tensorboard/` for trials",
+    )
 
 
 class StudySpec(Section):
@@ -181,15 +245,22 @@ class StudySpec(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="Name of the study in records and folders; default: the file's name without its ending"
     )
-    task: Literal["token", "sequence"] = Field(description="`token`: entities, a tag for each word; `sequence`: a class for each text")
+    task: Literal["token", "sequence"] = Field(
+        description="`token`: entities, a tag for each word; `sequence`: a class for each text"
+    )
     data: DataSpec
     model: ModelSpec
     train: TrainSpec = TrainSpec()
     search: SearchSpec = SearchSpec()
     final: FinalSpec = FinalSpec()
     execute: ExecuteSpec = ExecuteSpec()
-    output: Path = Field(description="Folder of the results; belongs to one study. Default: `runs/NAME` beside the study file")
-    storage: str = Field("nertune.db", description="The record: a SQLite file, or a database URL as SQLAlchemy reads it. Default: beside the study file")
+    output: Path = Field(
+        description="Folder of the results; belongs to one study. Default: `runs/NAME` beside the study file"
+    )
+    storage: str = Field(
+        "nertune.db",
+        description="The record: a SQLite file, or a database URL as SQLAlchemy reads it. Default: beside the study file",
+    )
     track: TrackSpec = TrackSpec()
 
     @model_validator(mode="after")

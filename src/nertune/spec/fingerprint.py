@@ -1,0 +1,111 @@
+"""Fingerprints: what decides a result, as a short name that changes with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nertune.spec.space import Point, apply_point
+from nertune.spec.study import StudySpec
+
+# design: a study is its resolved file without these, plus the fingerprints of data and model
+NOT_IDENTITY = ("execute", "final", "track", "storage", "output")
+PATHS = (
+    ("data", "dir"),
+    ("data", "train"),
+    ("data", "dev"),
+    ("data", "test"),
+    ("model", "base"),
+    ("model", "tokenizer"),
+)
+READ_AT_ONCE = 1 << 20  # bytes
+
+
+def fingerprint(value: Any) -> str:
+    """sha256 (hex) of a JSON value; the order of keys does not count."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any]:
+    """What makes this study this study: a flat mapping from dotted keys to values.
+
+    data    fingerprints of train and dev
+    Values of searched keys are left out (they come from the space), and so are the values of the space:
+    a widened grid is the same study.
+    """
+    tree = spec.model_dump(mode="json", exclude=set(NOT_IDENTITY))
+    space = tree["search"].pop("space")
+    for name in ("trials", "timeout"):
+        tree["search"].pop(name)
+    for section, name in PATHS:
+        tree[section].pop(name)
+    flat = _flatten(tree)
+    for key in space:
+        flat.pop(key, None)
+    flat["search.space"] = sorted(space)
+    flat["model.base"] = fingerprint_model(spec.model.base)
+    flat["model.tokenizer"] = fingerprint_model(spec.model.tokenizer or spec.model.base, weights=False)
+    for split, digest in data.items():
+        flat[f"data.{split}"] = digest
+    return flat
+
+
+def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Dotted keys whose values differ, with both values where they are short."""
+    changed = []
+    for key in sorted({*old, *new}):
+        before, now = old.get(key), new.get(key)
+        if before != now:
+            is_digest = any(isinstance(value, str) and len(value) == 64 for value in (before, now))
+            changed.append(key if is_digest else f"{key} ({_shown(before)} → {_shown(now)})")
+    return changed
+
+
+def point_id(spec: StudySpec, point: Point) -> str:
+    """16 hex digits that name what a cell trains: equal for points that resolve to the same values."""
+    resolved = apply_point(spec, point)
+    return fingerprint([resolved.model.model_dump(mode="json"), resolved.train.model_dump(mode="json")])[:16]
+
+
+def fingerprint_model(source: str, *, weights: bool = True) -> str:
+    """A hub id as it stands; for a folder the digest of its JSON and vocabulary files and of its weights' size and ends.
+
+    Whole weights are not read: gigabytes on every start would cost more than they tell.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return source
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".txt", ".model"):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        elif weights and file.suffix in (".safetensors", ".bin"):
+            digest.update(file.name.encode() + b"\0" + _ends_of(file))
+    return digest.hexdigest()
+
+
+def _ends_of(file: Path) -> bytes:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(READ_AT_ONCE)
+        stream.seek(max(0, size - READ_AT_ONCE))
+        return str(size).encode() + head + stream.read()
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _shown(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,230 @@
+"""The search space: dimensions of a study, and points in it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel, ValidationError
+
+from nertune.errors import StudyFileError, UserError, closest
+from nertune.spec.study import ModelSpec, StudySpec, TrainSpec
+
+Point = Mapping[str, Any]  # searched key (dotted) -> value
+
+SEARCHABLE_SECTIONS: dict[str, type[BaseModel]] = {"model": ModelSpec, "train": TrainSpec}
+NOT_SEARCHABLE = {"model.name"}  # names results; changes nothing that is measured
+EXAMPLE_RANGE = "Write for example: {low: 1e-6, high: 1e-3, log: true}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A dimension that is a list of values, in the order of the file."""
+
+    key: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A dimension from `low` to `high`, both included; `log` samples the logarithm evenly."""
+
+    key: str
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    integer: bool = False
+
+
+Dimension = Choices | Range
+
+
+def searchable_keys() -> list[str]:
+    """Every dotted key that a space may name; `model.config.…` is open."""
+    keys = [f"{name}.{field}" for name, section in SEARCHABLE_SECTIONS.items() for field in section.model_fields]
+    return [key for key in keys if key not in NOT_SEARCHABLE]
+
+
+def dimensions(spec: StudySpec) -> tuple[Dimension, ...]:
+    """The dimensions of the study's space, in the order of the file.
+
+    Raises  StudyFileError for a dimension that no search could use
+    """
+    return tuple(read_dimension(spec, key=key, raw=raw) for key, raw in spec.search.space.items())
+
+
+def read_dimension(spec: StudySpec, *, key: str, raw: list[Any] | dict[str, Any]) -> Dimension:
+    """One entry of `search.space` as a dimension; every value in it is checked by the schema."""
+    _check_key(key)
+    return _read_choices(spec, key=key, values=raw) if isinstance(raw, list) else _read_range(spec, key=key, raw=raw)
+
+
+def apply_point(spec: StudySpec, point: Point) -> StudySpec:
+    """The study with its ranges replaced by values: a spec without a space.
+
+    Raises  pydantic.ValidationError when a value is refused by the schema
+    """
+    tree = spec.model_dump()
+    tree["search"]["space"] = {}
+    for key, value in point.items():
+        set_at(tree, key, value)
+    return StudySpec.model_validate(tree)
+
+
+def normal_point(spec: StudySpec, point: Point) -> dict[str, Any]:
+    """The same point with its values as the schema stores them (1 becomes 1.0 where a float belongs)."""
+    resolved = apply_point(spec, point).model_dump(mode="json")
+    return {key: get_at(resolved, key) for key in point}
+
+
+def grid_points(spec: StudySpec) -> Iterator[dict[str, Any]]:
+    """Every cell of the grid once, the first key of the file changing slowest.
+
+    Raises  StudyFileError when a dimension is a range without a step
+    """
+    lists = [_grid_values(dimension) for dimension in dimensions(spec)]
+    seen: set[str] = set()
+    for values in itertools.product(*lists):
+        point = normal_point(spec, dict(zip(spec.search.space, values, strict=True)))
+        if repr(point) not in seen:
+            seen.add(repr(point))
+            yield point
+
+
+def size_of_space(spec: StudySpec) -> int | None:
+    """How many different points there are; None when a range is continuous."""
+    if any(isinstance(dimension, Range) and not _is_countable(dimension) for dimension in dimensions(spec)):
+        return None
+    return sum(1 for _ in grid_points(spec))
+
+
+def set_at(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key, making the mappings on the way."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        if not isinstance(tree.get(parent), dict):
+            tree[parent] = {}
+        tree = tree[parent]
+    tree[last] = value
+
+
+def get_at(tree: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key, None where nothing stands."""
+    value: Any = tree
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _check_key(key: str) -> None:
+    known = searchable_keys()
+    if key in known and key != "model.config":
+        return
+    if key.startswith("model.config.") and key.count(".") == 2:
+        return
+    name = f"search.space.{key}"
+    if key in ("search.seed", "final.seeds", "search.sampler_seed"):
+        raise StudyFileError(
+            f"{name}: a seed is never searched, for the luckiest would win",
+            fix="Spread over seeds is measured by best-and-train",
+        )
+    near = closest(key, known) or closest(f"train.{key}", known)
+    fix = f"Did you mean {near}?" if near else f"Searchable are: {', '.join(known)}"
+    raise StudyFileError(f"{name} is no key that can be searched", fix=fix)
+
+
+def _read_choices(spec: StudySpec, *, key: str, values: list[Any]) -> Choices:
+    name = f"search.space.{key}"
+    if not values:
+        raise StudyFileError(f"{name} is an empty list", fix="Write at least one value, for example [1e-5, 5e-5]")
+    for value in values:
+        check_value(spec, key=key, value=value, name=name)
+    return Choices(key, tuple(values))
+
+
+def _read_range(spec: StudySpec, *, key: str, raw: dict[str, Any]) -> Range:
+    name = f"search.space.{key}"
+    for part in raw:
+        if part not in ("low", "high", "log", "step"):
+            near = closest(part, ("low", "high", "log", "step"))
+            raise StudyFileError(
+                f"{name} has the unknown key {part}", fix=f"Did you mean {near}?" if near else EXAMPLE_RANGE
+            )
+    low, high, log, step = raw.get("low"), raw.get("high"), raw.get("log", False), raw.get("step")
+    if not (is_number(low) and is_number(high)):
+        raise StudyFileError(
+            f"{name} needs low and high, both numbers; found low: {low}, high: {high}", fix=EXAMPLE_RANGE
+        )
+    if not isinstance(log, bool):
+        raise StudyFileError(f"{name} has log: {log}, but log is true or false", fix=EXAMPLE_RANGE)
+    if low >= high:
+        raise StudyFileError(f"{name} has low: {low} and high: {high}, but low must be below high", fix=EXAMPLE_RANGE)
+    if log and low <= 0:
+        raise StudyFileError(f"{name} has low: {low}, but a log range needs a start above 0", fix=EXAMPLE_RANGE)
+    if step is not None and (not is_number(step) or step <= 0 or log):
+        raise StudyFileError(
+            f"{name} has step: {step}, but a step is a number above 0 and goes without log",
+            fix="{low: 1, high: 9, step: 2}",
+        )
+    for value in (low, high):
+        check_value(spec, key=key, value=value, name=name)
+    return Range(
+        key, low=low, high=high, log=log, step=step, integer=_takes_integers_only(spec, key=key, low=low, high=high)
+    )
+
+
+def check_value(spec: StudySpec, *, key: str, value: Any, name: str) -> None:
+    """Raise StudyFileError unless the schema accepts this value at this key."""
+    try:
+        apply_point(spec, {key: value})
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].replace("Input should be", "it should be").replace("Value error, ", "it ")
+        raise StudyFileError(f"{name} holds {value!r}, but {problem}") from None
+
+
+def _takes_integers_only(spec: StudySpec, *, key: str, low: float, high: float) -> bool:
+    if isinstance(low, float) or isinstance(high, float):
+        return False
+    try:
+        apply_point(spec, {key: low + 0.5})
+    except ValidationError:
+        return True
+    return False
+
+
+def _grid_values(dimension: Dimension) -> tuple[Any, ...]:
+    if isinstance(dimension, Choices):
+        return dimension.values
+    if not _is_countable(dimension):
+        raise StudyFileError(
+            f"search.space.{dimension.key} is a range, but a grid needs a list of values (or a step)",
+            fix="Write for example [1e-5, 3e-5, 1e-4], or search.sampler: tpe with search.trials",
+        )
+    step = dimension.step or 1
+    count = math.floor((dimension.high - dimension.low) / step + 1e-9) + 1
+    return tuple(dimension.low + number * step for number in range(count))
+
+
+def _is_countable(dimension: Dimension) -> bool:
+    return isinstance(dimension, Choices) or dimension.step is not None or (dimension.integer and not dimension.log)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def space_problems(spec: StudySpec) -> list[tuple[str, UserError]]:
+    """Every dimension that cannot be used, with its key."""
+    problems: list[tuple[str, UserError]] = []
+    for key, raw in spec.search.space.items():
+        try:
+            dimension = read_dimension(spec, key=key, raw=raw)
+            if spec.search.sampler == "grid":
+                _grid_values(dimension)
+        except UserError as error:
+            problems.append((key, error))
+    return problems
