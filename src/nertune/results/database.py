@@ -1,0 +1,585 @@
+"""The record: studies, cells, attempts, runs, steps and scores in one database, through SQLAlchemy.
+
+These tables are the truth. Optuna's study and the Aim runs are made from them and can be made again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from nertune.errors import StoppedError, StudyConflictError, Where
+from nertune.results.records import SplitScores, StepRecord, without_nan
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_MS = 60_000
+LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
+
+Stage = Literal["search", "final"]
+CellState = Literal["waiting", "running", "complete", "pruned", "failed", "interrupted"]
+OPEN_STATES = ("waiting", "running", "interrupted")
+
+META = sa.MetaData()
+SCHEMA = sa.Table("nertune_schema", META, sa.Column("version", sa.Integer, primary_key=True))
+STUDIES = sa.Table(
+    "nertune_studies",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(120), nullable=False, unique=True),
+    sa.Column("task", sa.String(20), nullable=False),
+    sa.Column("identity", sa.JSON, nullable=False),
+    sa.Column("spec", sa.JSON, nullable=False),
+    sa.Column("output", sa.Text, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),  # threads, precision, best: what is fixed or found once
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("owner", sa.JSON(none_as_null=True)),  # lease: who writes this study now
+    sa.Column("owner_seen", sa.Float),
+)
+CELLS = sa.Table(
+    "nertune_cells",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("nertune_studies.id"), nullable=False, index=True),
+    sa.Column("stage", sa.String(10), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("point", sa.JSON, nullable=False),
+    sa.Column("point_id", sa.String(16), nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("scores", sa.JSON),  # {split: {name: value}} at the best epoch
+    sa.Column("best_epoch", sa.Float),
+    sa.Column("best_step", sa.Integer),
+    sa.Column("seconds", sa.Float),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("cause", sa.String(20)),
+    sa.Column("message", sa.Text),
+    sa.UniqueConstraint("study_id", "stage", "number"),
+    sa.UniqueConstraint("study_id", "stage", "point_id", "seed"),
+)
+ATTEMPTS = sa.Table(
+    "nertune_attempts",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("cell_id", sa.ForeignKey("nertune_cells.id"), nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("cause", sa.String(20)),
+    sa.Column("message", sa.Text),
+    sa.Column("started", sa.String(32), nullable=False),
+    sa.Column("seconds", sa.Float),
+    sa.UniqueConstraint("cell_id", "number"),
+)
+RUNS = sa.Table(
+    "nertune_runs",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("attempt_id", sa.ForeignKey("nertune_attempts.id"), nullable=False, index=True),
+    sa.Column("study_id", sa.ForeignKey("nertune_studies.id"), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("stage", sa.String(10), nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),  # the point's resolved spec, flat
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("scores", sa.JSON),
+    sa.Column("started", sa.String(32), nullable=False),
+    sa.Column("seconds", sa.Float),
+)
+STEPS = sa.Table(
+    "nertune_steps",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("nertune_runs.id"), nullable=False, index=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.Float, nullable=False),
+    sa.Column("split", sa.String(8), nullable=False),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("value", sa.Float),  # NULL: not finite
+)
+SCORES = sa.Table(
+    "nertune_scores",
+    META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.ForeignKey("nertune_runs.id"), nullable=False, index=True),
+    sa.Column("split", sa.String(8), nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("name", sa.String(60), nullable=False),
+    sa.Column("value", sa.Float),
+)
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study of the record. `facts` is what was fixed or found once: threads, precision, the best setting."""
+
+    id: int
+    name: str
+    task: str
+    identity: Mapping[str, Any]
+    spec: Mapping[str, Any]
+    output: str
+    facts: Mapping[str, Any]
+    created: str
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """One cell: a point (and seed) with at most one final outcome."""
+
+    id: int
+    stage: Stage
+    number: int
+    point: Mapping[str, Any]
+    point_id: str
+    seed: int
+    state: CellState
+    scores: Mapping[str, Mapping[str, float | None]]
+    best_epoch: float | None
+    best_step: int | None
+    seconds: float | None
+    attempts: int
+    cause: str | None
+    message: str | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One try at a cell, with the run that its records belong to."""
+
+    id: int
+    cell_id: int
+    number: int
+    run_id: int
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """How an attempt ended, and what that makes of its cell.
+
+    attempt  state of the attempt: complete | failed | lost | interrupted
+    cell     state of the cell: waiting when it is to be tried again
+    cause    fault class (design, section 7) or None
+    scores   by split, at the best epoch
+    """
+
+    attempt: str
+    cell: CellState
+    cause: str | None = None
+    message: str | None = None
+    seconds: float | None = None
+    best_epoch: float | None = None
+    best_step: int | None = None
+    scores: Mapping[str, SplitScores] | None = None
+
+
+class Database:
+    """The record's tables in one database; every write is one short transaction of its own."""
+
+    def __init__(self, engine: sa.Engine, *, journal: str | None = None) -> None:
+        self.engine = engine
+        self.journal = journal  # SQLite only: "wal", or "delete" where the file system cannot share memory
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One write transaction (SQLite: BEGIN IMMEDIATE, so that it waits for its turn instead of failing)."""
+        try:
+            with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise _told(error, self.engine) from error
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise _told(error, self.engine) from error
+
+    # studies
+
+    def find_study(self, name: str) -> StudyRow | None:
+        with self.read() as connection:
+            row = connection.execute(sa.select(STUDIES).where(STUDIES.c.name == name)).first()
+        return _study(row) if row else None
+
+    def studies(self) -> list[StudyRow]:
+        with self.read() as connection:
+            return [_study(row) for row in connection.execute(sa.select(STUDIES).order_by(STUDIES.c.id))]
+
+    def add_study(
+        self, name: str, *, task: str, identity: Mapping[str, Any], spec: Mapping[str, Any], output: Path
+    ) -> StudyRow:
+        values = {
+            "name": name,
+            "task": task,
+            "identity": dict(identity),
+            "spec": dict(spec),
+            "output": str(output),
+            "facts": {},
+            "created": now(),
+        }
+        with self.write() as connection:
+            connection.execute(sa.insert(STUDIES).values(values))
+        found = self.find_study(name)
+        assert found is not None
+        return found
+
+    def rename_study(self, study: StudyRow, *, name: str, output: Path) -> None:
+        with self.write() as connection:
+            connection.execute(
+                sa.update(STUDIES).where(STUDIES.c.id == study.id).values(name=name, output=str(output), owner=None)
+            )
+
+    def update_study(self, study: StudyRow, **columns: Any) -> None:
+        with self.write() as connection:
+            connection.execute(sa.update(STUDIES).where(STUDIES.c.id == study.id).values(**columns))
+
+    def set_facts(self, study: StudyRow, **facts: Any) -> StudyRow:
+        """The study with these facts added to its record."""
+        with self.write() as connection:
+            row = connection.execute(sa.select(STUDIES.c.facts).where(STUDIES.c.id == study.id)).one()
+            merged = without_nan({**row.facts, **facts})
+            connection.execute(sa.update(STUDIES).where(STUDIES.c.id == study.id).values(facts=merged))
+        return replace(study, facts=merged)
+
+    # leases: one coordinator writes a study
+
+    def lease(self, study: StudyRow) -> tuple[Mapping[str, Any] | None, float]:
+        """Who holds the study (host, pid, started; None: nobody), and how many seconds ago they were seen."""
+        with self.read() as connection:
+            row = connection.execute(
+                sa.select(STUDIES.c.owner, STUDIES.c.owner_seen).where(STUDIES.c.id == study.id)
+            ).one()
+        return row.owner, abs(time.time() - (row.owner_seen or 0.0))
+
+    def set_lease(self, study: StudyRow, owner: Mapping[str, Any] | None) -> None:
+        self.update_study(study, owner=dict(owner) if owner else None, owner_seen=time.time())
+
+    # cells and attempts
+
+    def cells(self, study: StudyRow, stage: Stage) -> list[CellRow]:
+        """The cells of a stage, by number."""
+        query = sa.select(CELLS).where(CELLS.c.study_id == study.id, CELLS.c.stage == stage).order_by(CELLS.c.number)
+        with self.read() as connection:
+            return [_cell(row) for row in connection.execute(query)]
+
+    def cell(self, cell_id: int) -> CellRow:
+        with self.read() as connection:
+            return _cell(connection.execute(sa.select(CELLS).where(CELLS.c.id == cell_id)).one())
+
+    def add_cell(
+        self, study: StudyRow, *, stage: Stage, number: int, point: Mapping[str, Any], point_id: str, seed: int
+    ) -> CellRow:
+        values = {
+            "study_id": study.id,
+            "stage": stage,
+            "number": number,
+            "point": dict(point),
+            "point_id": point_id,
+            "seed": seed,
+            "state": "waiting",
+            "attempts": 0,
+        }
+        with self.write() as connection:
+            key = connection.execute(sa.insert(CELLS).values(values)).inserted_primary_key
+        assert key is not None
+        return self.cell(key[0])
+
+    def reopen_cell(self, cell: CellRow) -> None:
+        """Offer a finished cell again; what its attempts came to stays in their own rows."""
+        with self.write() as connection:
+            connection.execute(
+                sa.update(CELLS).where(CELLS.c.id == cell.id).values(state="waiting", cause=None, message=None)
+            )
+
+    def open_attempt(
+        self, study: StudyRow, cell: CellRow, *, run_name: str, parameters: Mapping[str, Any]
+    ) -> AttemptRow:
+        """A new attempt at a cell and its run; the cell is running from now on."""
+        started = now()
+        with self.write() as connection:
+            last = connection.execute(
+                sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.cell_id == cell.id)
+            ).scalar()
+            number = (last or 0) + 1
+            attempt = _insert(connection, ATTEMPTS, cell_id=cell.id, number=number, state="running", started=started)
+            run = _insert(
+                connection,
+                RUNS,
+                attempt_id=attempt,
+                study_id=study.id,
+                name=run_name,
+                stage=cell.stage,
+                seed=cell.seed,
+                parameters=dict(parameters),
+                state="running",
+                started=started,
+            )
+            connection.execute(sa.update(CELLS).where(CELLS.c.id == cell.id).values(state="running", attempts=number))
+        return AttemptRow(attempt, cell.id, number, run)
+
+    def add_steps(self, run_id: int, records: Sequence[StepRecord]) -> None:
+        rows = [
+            {
+                "run_id": run_id,
+                "step": record.step,
+                "epoch": record.epoch,
+                "split": record.split,
+                "name": name,
+                "value": without_nan(value),
+            }
+            for record in records
+            for name, value in record.values.items()
+        ]
+        if rows:
+            with self.write() as connection:
+                connection.execute(sa.insert(STEPS), rows)
+
+    def settle(self, attempt: AttemptRow, how: Settlement) -> CellRow:
+        """Close an attempt and give its cell its outcome, in one transaction."""
+        scores = {split: dict(found.overall) for split, found in (how.scores or {}).items()}
+        with self.write() as connection:
+            connection.execute(
+                sa.update(ATTEMPTS)
+                .where(ATTEMPTS.c.id == attempt.id)
+                .values(state=how.attempt, cause=how.cause, message=how.message, seconds=how.seconds)
+            )
+            connection.execute(
+                sa.update(RUNS)
+                .where(RUNS.c.id == attempt.run_id)
+                .values(state=how.attempt, scores=without_nan(scores), seconds=how.seconds)
+            )
+            connection.execute(
+                sa.update(CELLS)
+                .where(CELLS.c.id == attempt.cell_id)
+                .values(
+                    state=how.cell,
+                    scores=without_nan(scores),
+                    best_epoch=how.best_epoch,
+                    best_step=how.best_step,
+                    seconds=how.seconds,
+                    cause=how.cause,
+                    message=how.message,
+                )
+            )
+            rows = _label_rows(attempt.run_id, how.scores or {})
+            if rows:
+                connection.execute(sa.insert(SCORES), rows)
+        return self.cell(attempt.cell_id)
+
+    def close_open_attempts(self, study: StudyRow) -> int:
+        """Attempts left open by a coordinator that died become `lost`, their cells wait again; how many there were."""
+        mine = sa.select(CELLS.c.id).where(CELLS.c.study_id == study.id)
+        with self.write() as connection:
+            found = connection.execute(
+                sa.update(ATTEMPTS)
+                .where(ATTEMPTS.c.cell_id.in_(mine), ATTEMPTS.c.state == "running")
+                .values(state="lost", cause="lost", message="the coordinator died")
+            )
+            connection.execute(
+                sa.update(RUNS).where(RUNS.c.study_id == study.id, RUNS.c.state == "running").values(state="lost")
+            )
+            connection.execute(
+                sa.update(CELLS).where(CELLS.c.study_id == study.id, CELLS.c.state == "running").values(state="waiting")
+            )
+        return int(found.rowcount)
+
+    def attempts(self, cell: CellRow) -> list[Mapping[str, Any]]:
+        """Every try at a cell as plain rows: number, state, cause, message, started, seconds."""
+        query = sa.select(ATTEMPTS).where(ATTEMPTS.c.cell_id == cell.id).order_by(ATTEMPTS.c.number)
+        with self.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    # runs and steps, for those who follow the record
+
+    def runs(self, study: StudyRow, *, ids: Sequence[int] | None = None, after: int = 0) -> list[Mapping[str, Any]]:
+        """Runs of a study with an id above `after`, or those named."""
+        chosen = RUNS.c.id.in_(ids) if ids is not None else RUNS.c.id > after
+        query = sa.select(RUNS).where(RUNS.c.study_id == study.id, chosen).order_by(RUNS.c.id)
+        with self.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def steps(self, run_id: int, *, after: int = 0, limit: int = 10_000) -> list[Mapping[str, Any]]:
+        """Steps of a run in the order they were recorded, those with an id above `after`."""
+        query = sa.select(STEPS).where(STEPS.c.run_id == run_id, STEPS.c.id > after).order_by(STEPS.c.id).limit(limit)
+        with self.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def label_scores(self, run_id: int) -> list[Mapping[str, Any]]:
+        query = sa.select(SCORES).where(SCORES.c.run_id == run_id).order_by(SCORES.c.id)
+        with self.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def open_database(storage: str, *, must_exist: bool = False) -> Database:
+    """The record at a SQLite path or a database URL, its tables made when they are missing.
+
+    Raises  StudyConflictError when the file cannot be opened or was written by a newer nertune
+    """
+    path = sqlite_path(storage)
+    if path is None:
+        return _with_tables(Database(sa.create_engine(storage, pool_pre_ping=True)), storage)
+    if must_exist and not path.exists():
+        raise StudyConflictError("there is no record yet", where=Where(path), fix="nertune search STUDY   makes it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _file_lock(path.with_name(path.name + ".lock")):
+            database = Database(_sqlite_engine(path))
+            database.journal = _set_journal(path)
+            return _with_tables(database, storage)
+    except (OSError, sa.exc.OperationalError, sa.exc.DatabaseError) as error:
+        if isinstance(error, OSError) and error.errno == 28:
+            raise StoppedError(
+                "No space left on the disk", where=Where(path), fix="Make room and give the same command again"
+            ) from None
+        reason = error.strerror if isinstance(error, OSError) else str(error.orig)
+        raise StudyConflictError(
+            f"the record cannot be opened for writing: {reason}",
+            where=Where(path),
+            fix="Check the permissions of the file and of its folder, or name another file: --set storage=PATH",
+        ) from None
+
+
+def sqlite_path(storage: str) -> Path | None:
+    """The file of a SQLite storage (a path or a sqlite:/// URL), None for other databases."""
+    if "://" not in storage:
+        return Path(storage)
+    url = sa.make_url(storage)
+    return Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def storage_url(storage: str) -> str:
+    """The URL under which SQLAlchemy and Optuna open the same storage."""
+    path = sqlite_path(storage)
+    return storage if path is None else f"sqlite:///{path}"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _sqlite_engine(path: Path) -> sa.Engine:
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, json_serializer=_dump_json
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see below
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+
+    return engine
+
+
+def _dump_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _set_journal(path: Path) -> str:
+    """Write-ahead logging where the file system can, else the rollback journal."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        mode = str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        if mode != "wal":
+            mode = str(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0])
+        return mode
+    finally:
+        connection.close()
+
+
+def _with_tables(database: Database, storage: str) -> Database:
+    META.create_all(database.engine)
+    with database.write() as connection:
+        version = connection.execute(sa.select(sa.func.max(SCHEMA.c.version))).scalar()
+        if version is None:
+            connection.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
+    if version is not None and version > SCHEMA_VERSION:
+        raise StudyConflictError(
+            f"the record has schema version {version}, this nertune knows {SCHEMA_VERSION}",
+            where=Where(sqlite_path(storage) or Path(storage)),
+            fix="pip install --upgrade nertune",
+        )
+    return database
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    """Only one process makes the tables: two studies that create one file together crash otherwise."""
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
+    """A database's own error as one of ours, where the user can do something about it."""
+    text = str(error.orig)
+    where = Where(Path(engine.url.database)) if engine.url.database else None
+    if "full" in text or "disk I/O error" in text:
+        return StoppedError(
+            f"the record cannot be written: {text}", where=where, fix="Make room and give the same command again"
+        )
+    if "readonly" in text or "unable to open" in text:
+        return StudyConflictError(f"the record cannot be opened: {text}", where=where, fix="Check its permissions")
+    return error
+
+
+def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:
+    key = connection.execute(sa.insert(table).values(**values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _label_rows(run_id: int, scores: Mapping[str, SplitScores]) -> list[dict[str, Any]]:
+    return [
+        {"run_id": run_id, "split": split, "label": label, "name": name, "value": without_nan(float(value))}
+        for split, found in scores.items()
+        for label, values in found.labels.items()
+        for name, value in values.items()
+    ]
+
+
+def _study(row: Any) -> StudyRow:
+    return StudyRow(row.id, row.name, row.task, row.identity, row.spec, row.output, row.facts, row.created)
+
+
+def _cell(row: Any) -> CellRow:
+    return CellRow(
+        id=row.id,
+        stage=row.stage,
+        number=row.number,
+        point=row.point,
+        point_id=row.point_id,
+        seed=row.seed,
+        state=row.state,
+        scores=row.scores or {},
+        best_epoch=row.best_epoch,
+        best_step=row.best_step,
+        seconds=row.seconds,
+        attempts=row.attempts,
+        cause=row.cause,
+        message=row.message,
+    )

@@ -1,0 +1,99 @@
+"""Where results lie: the names of files and folders below OUTPUT (design, section 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The folder of one study's results."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    @property
+    def best(self) -> Path:
+        return self.root / "best.yaml"
+
+    @property
+    def study(self) -> Path:
+        return self.root / "study.yaml"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    @property
+    def encoded(self) -> Path:
+        return self.work / "encoded"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    def attempt(self, cell: str, number: int) -> Path:
+        """Where one attempt writes, and nobody else."""
+        return self.work / cell / str(number)
+
+    def log(self, cell: str, number: int) -> Path:
+        return self.logs / f"{cell}-{number}.log"
+
+
+def cell_name(stage: str, number: int) -> str:
+    """`trial-0003`, `seed-0001`: how logs, work folders and runs call a cell."""
+    return f"{'trial' if stage == 'search' else 'seed'}-{number:04d}"
+
+
+def seed_folder_name(
+    *,
+    model_name: str,
+    base: str,
+    study: str,
+    train: Mapping[str, Any],
+    seed: int,
+    point: Mapping[str, Any],
+    point_id: str,
+) -> str:
+    """`MODELNAME-BASE_STUDY_BATCH_LR_EPOCHS_SEED`, and `-xxxxxxxx` of the spec when other keys were searched.
+
+    model_name  `model.name`, or the model's type
+    base        hub id or folder; its last part is shown
+    """
+    last = Path(base).name or base
+    parts = [
+        f"{model_name}-{last}",
+        study,
+        str(train["batch_size"]),
+        format(train["learning_rate"], "g"),
+        str(train["epochs"]),
+        str(seed),
+    ]
+    name = "_".join(clean_name(part) for part in parts)
+    return name if set(point) <= USUAL_KEYS else f"{name}-{point_id[:8]}"
+
+
+def clean_name(text: str) -> str:
+    """The text as part of a file name: letters, digits, `.`, `_` and `-` stay."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "x"
