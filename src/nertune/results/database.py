@@ -440,7 +440,7 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
         raise StudyConflictError("there is no record yet", where=Where(path), fix="nertune search STUDY   makes it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _file_lock(path.with_name(path.name + ".lock")):
+        with schema_lock(storage):
             database = Database(_sqlite_engine(path))
             database.journal = _set_journal(path)
             return _with_tables(database, storage)
@@ -527,9 +527,13 @@ def _with_tables(database: Database, storage: str) -> Database:
 
 
 @contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    """Only one process makes the tables: two studies that create one file together crash otherwise."""
-    with path.open("a") as stream:
+def schema_lock(storage: str) -> Iterator[None]:
+    """Only one process makes tables in a SQLite file: two studies that create one file together crash otherwise."""
+    path = sqlite_path(storage)
+    if path is None:
+        yield
+        return
+    with path.with_name(path.name + ".lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

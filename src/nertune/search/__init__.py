@@ -1,0 +1,1 @@
+"""Who chooses the next point; Optuna and its storage."""
