@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 60_000
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
 
-Stage = Literal["search", "final"]
+Stage = Literal["search", "candidate", "final"]
 CellState = Literal["waiting", "running", "complete", "pruned", "failed", "interrupted"]
 OPEN_STATES = ("waiting", "running", "interrupted")
 

@@ -11,6 +11,9 @@ from typing import Any
 USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
 
 
+CELL_WORDS = {"search": "trial", "candidate": "candidate", "final": "seed"}
+
+
 @dataclass(frozen=True)
 class StudyFolder:
     """The folder of one study's results."""
@@ -50,6 +53,10 @@ class StudyFolder:
         return self.work / "encoded"
 
     @property
+    def candidates(self) -> Path:
+        return self.work / "candidates"
+
+    @property
     def tensorboard(self) -> Path:
         return self.root / "tensorboard"
 
@@ -62,8 +69,8 @@ class StudyFolder:
 
 
 def cell_name(stage: str, number: int) -> str:
-    """`trial-0003`, `seed-0001`: how logs, work folders and runs call a cell."""
-    return f"{'trial' if stage == 'search' else 'seed'}-{number:04d}"
+    """`trial-0003`, `candidate-0002`, `seed-0001`: how logs, work folders and runs call a cell."""
+    return f"{CELL_WORDS[stage]}-{number:04d}"
 
 
 def seed_folder_name(

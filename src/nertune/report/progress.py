@@ -1,0 +1,199 @@
+"""What is happening now: a live display on a terminal, plain lines anywhere else; all on standard error."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from nertune.report.tables import point_text
+from nertune.report.text import duration_text, epoch_text, safe_text, score_text
+from nertune.results.database import CellRow, Settlement
+from nertune.results.layout import cell_name
+from nertune.results.records import StepRecord
+
+REFRESHES_PER_S = 4
+
+
+@dataclass
+class State:
+    """What a display knows.
+
+    total   cells in all, None when a time limit ends the search
+    done    final cells, those of earlier calls included
+    """
+
+    title: str
+    objective: str
+    epochs: int
+    slots: int
+    minimised: bool
+    total: int | None
+    done: int = 0
+    failed: int = 0
+    best: tuple[float, str] | None = None
+    running: dict[int, tuple[CellRow, float, StepRecord | None]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    def take_score(self, cell: CellRow) -> None:
+        value = cell.scores.get("dev", {}).get(self.objective)
+        if value is not None and (self.best is None or self._is_better(value, self.best[0])):
+            self.best = (value, cell_name(cell.stage, cell.number))
+
+    def seconds_left(self) -> float | None:
+        """From the mean of the finished fits; None before the first and without a total."""
+        if not self.seconds or self.total is None:
+            return None
+        mean = statistics.fmean(self.seconds)
+        begun = sum(min(mean, time.monotonic() - started) for _, started, _ in self.running.values())
+        return max(0.0, ((self.total - self.done) * mean - begun) / max(1, self.slots))
+
+    def _is_better(self, value: float, best: float) -> bool:
+        return value < best if self.minimised else value > best
+
+    def headline(self) -> str:
+        total = f"/{self.total}" if self.total is not None else ""
+        parts = [f"{self.title}  {self.done}{total} done"]
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        if self.best:
+            parts.append(f"best {self.objective} {score_text(self.best[0])} ({self.best[1]})")
+        if self.seconds_left() is not None:
+            parts.append(f"about {duration_text(self.seconds_left())} left")
+        return " · ".join(parts)
+
+
+class Progress(Protocol):
+    """A display of one stage's cells."""
+
+    def begin(self, state: State) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def started(self, cell: CellRow, *, attempt: int) -> None: ...
+
+    def scored(self, cell: CellRow, record: StepRecord) -> None: ...
+
+    def ended(self, cell: CellRow, how: Settlement) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Following:
+    """Keeps the state that both displays show."""
+
+    state: State
+
+    def begin(self, state: State) -> None:
+        self.state = state
+
+    def started(self, cell: CellRow, *, attempt: int) -> None:
+        self.state.running[cell.number] = (cell, time.monotonic(), None)
+
+    def scored(self, cell: CellRow, record: StepRecord) -> None:
+        known = self.state.running.get(cell.number)
+        self.state.running[cell.number] = (cell, known[1] if known else time.monotonic(), record)
+
+    def ended(self, cell: CellRow, how: Settlement) -> None:
+        self.state.running.pop(cell.number, None)
+        if cell.is_open:
+            return
+        self.state.done += 1
+        self.state.failed += cell.state == "failed"
+        if cell.state == "complete" and how.seconds is not None:
+            self.state.seconds.append(how.seconds)
+        self.state.take_score(cell)
+
+    def tick(self) -> None:
+        """Nothing to do between events."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class PlainProgress(_Following):
+    """One line for each finished fit."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, message: str) -> None:
+        self._console.print(Text(message), soft_wrap=True)
+
+    def ended(self, cell: CellRow, how: Settlement) -> None:
+        super().ended(cell, how)
+        self.say(f"{_outcome_text(cell, how, self.state.objective)}  [{self.state.headline()}]")
+
+
+class LiveProgress(_Following):
+    """A headline and a line for each running fit, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(
+            console=console, refresh_per_second=REFRESHES_PER_S, transient=True, get_renderable=self._draw
+        )
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        self._live.start()
+
+    def say(self, message: str) -> None:
+        self._live.console.print(Text(message), soft_wrap=True)
+
+    def ended(self, cell: CellRow, how: Settlement) -> None:
+        super().ended(cell, how)
+        if cell.state == "failed" or cell.is_open:
+            self.say(_outcome_text(cell, how, self.state.objective))
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _draw(self) -> Group:
+        lines = [Text(self.state.headline(), style="bold", no_wrap=True, overflow="ellipsis")]
+        for cell, started, record in sorted(self.state.running.values(), key=lambda item: item[0].number):
+            lines.append(Text(self._running_line(cell, started, record), no_wrap=True, overflow="ellipsis"))
+        return Group(*lines)
+
+    def _running_line(self, cell: CellRow, started: float, record: StepRecord | None) -> str:
+        parts = [f"  {cell_name(cell.stage, cell.number)}  {_cell_text(cell)}"]
+        if record is not None:
+            value = record.values.get(self.state.objective)
+            parts.append(f"epoch {epoch_text(record.epoch)}/{self.state.epochs}")
+            parts.append(f"{self.state.objective} {score_text(value)}")
+        parts.append(duration_text(time.monotonic() - started))
+        return "  ".join(parts)
+
+
+class Quiet(_Following):
+    """Says nothing (`--quiet`)."""
+
+    def say(self, message: str) -> None:
+        """Nothing is shown."""
+
+
+def open_progress(*, quiet: bool = False) -> Progress:
+    """The display that fits standard error."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if quiet:
+        return Quiet()
+    return LiveProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(console)
+
+
+def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
+    name = f"{cell_name(cell.stage, cell.number)}  {_cell_text(cell)}"
+    if how.attempt == "complete":
+        value = cell.scores.get("dev", {}).get(objective)
+        return f"{name}  {objective} {score_text(value)}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
+    again = "  tried again" if cell.state == "waiting" else ""
+    return f"{name}  {how.cause or how.attempt}{again}" + (f": {safe_text(how.message)}" if how.message else "")
+
+
+def _cell_text(cell: CellRow) -> str:
+    return point_text(cell.point) if cell.stage == "search" else f"seed {cell.seed}"

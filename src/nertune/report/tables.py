@@ -1,0 +1,141 @@
+"""Tables of trials and seeds, for the terminal and for files."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nertune.report.text import epoch_text, safe_text, score_text, short_key, value_text
+from nertune.results.database import CellRow
+
+WIDE = 200  # columns of a pipe or a file, where nothing needs to fit a screen
+
+
+def trials_table(ranked: Sequence[CellRow], *, keys: Sequence[str], objective: str) -> Table:
+    """Finished cells, best first: rank, trial, objective, searched values, best epoch, seconds."""
+    table = _table()
+    table.add_column("rank", justify="right")
+    table.add_column(_heading(objective), justify="right")
+    for key in keys:
+        table.add_column(short_key(key), justify="right", overflow="fold")
+    for heading in ("best epoch", "seconds", "trial"):
+        table.add_column(heading, justify="right")
+    for place, cell in enumerate(ranked, start=1):
+        table.add_row(
+            str(place),
+            score_text(cell.scores["dev"][objective]),
+            *(value_text(cell.point.get(key)) for key in keys),
+            epoch_text(cell.best_epoch),
+            f"{cell.seconds:.1f}" if cell.seconds is not None else "–",
+            str(cell.number),
+            style="bold" if place == 1 else None,
+        )
+    return table
+
+
+def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> Table:
+    """One row a seed, then mean ± sd; each score on dev and on test.
+
+    seeds  rows with `seed`, `best_epoch` and `scores`: {split: {name: value}}
+    """
+    table = _table()
+    table.add_column("seed", justify="right")
+    columns = [(split, name) for split in ("dev", "test") for name in names]
+    for split, name in columns:
+        table.add_column(f"{split} {_heading(name)}", justify="right")
+    table.add_column("best epoch", justify="right")
+    for row in seeds:
+        values = [score_text(row["scores"].get(split, {}).get(name)) for split, name in columns]
+        table.add_row(str(row["seed"]), *values, epoch_text(row["best_epoch"]))
+    table.add_section()
+    spreads = [mean_and_sd([row["scores"].get(split, {}).get(name) for row in seeds]) for split, name in columns]
+    table.add_row("mean ± sd", *spreads, "", style="bold")
+    return table
+
+
+def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+    """Mean ± sd over seeds for every label: precision, recall, F1, and support."""
+    table = _table()
+    table.add_column("test, by label", overflow="fold")
+    for heading in ("precision", "recall", "F1", "support"):
+        table.add_column(heading, justify="right")
+    for label, scores in labels.items():
+        spreads = [f"{score_text(scores[name]['mean'])} ± {score_text(scores[name]['sd'])}" for name in LABEL_SCORES]
+        table.add_row(Text(safe_text(label)), *spreads, f"{scores['support']['mean']:.0f}")
+    return table
+
+
+LABEL_SCORES = ("precision", "recall", "f1")
+
+
+def mean_and_sd(values: Sequence[float | None]) -> str:
+    """`0.8123 ± 0.0045`: mean and sample standard deviation (n - 1); without ± for a single value."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return "–"
+    if len(found) == 1:
+        return score_text(found[0])
+    return f"{score_text(statistics.fmean(found))} ± {score_text(statistics.stdev(found))}"
+
+
+def trial_rows(cells: Sequence[CellRow], *, keys: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows and columns of trials.csv: one row a cell, every dev score."""
+    names = sorted({name for cell in cells for name in cell.scores.get("dev", {})})
+    columns = [
+        "number",
+        "state",
+        *keys,
+        *(f"dev_{name}" for name in names),
+        "best_epoch",
+        "seconds",
+        "attempts",
+        "cause",
+    ]
+    rows = [
+        {
+            "number": cell.number,
+            "state": "waiting" if cell.state == "running" else cell.state,
+            **{key: cell.point.get(key) for key in keys},
+            **{f"dev_{name}": cell.scores.get("dev", {}).get(name) for name in names},
+            "best_epoch": cell.best_epoch,
+            "seconds": None if cell.seconds is None else round(cell.seconds, 3),
+            "attempts": cell.attempts,
+            "cause": f"{cell.cause}: {cell.message}" if cell.cause else None,
+        }
+        for cell in cells
+    ]
+    return rows, columns
+
+
+def result_console() -> Console:
+    """Standard output: colours on a terminal only (NO_COLOR respected), never wrapped in a pipe."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDE)
+
+
+def failures_text(cells: Sequence[CellRow]) -> list[str]:
+    """A line for each cell without a score: its number, its values, its cause."""
+    return [
+        f"trial {cell.number} ({point_text(cell.point)}): {cell.cause or cell.state}"
+        + (f", {safe_text(cell.message)}" if cell.message else "")
+        for cell in cells
+    ]
+
+
+def point_text(point: Mapping[str, Any]) -> str:
+    """`batch size 16, learning rate 0.0001`."""
+    return ", ".join(f"{short_key(key)} {value_text(value)}" for key, value in point.items()) or "the values as written"
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ").replace("f1", "F1")
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="")

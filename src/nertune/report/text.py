@@ -1,0 +1,43 @@
+"""Numbers, durations and foreign text as the terminal shows them."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+
+def safe_text(text: object) -> str:
+    """Text from data or file names without control characters, which could move the cursor or recolour the screen."""
+    return "".join("�" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in str(text))
+
+
+def duration_text(seconds: float | None) -> str:
+    """`48s`, `3m12s`, `2h05m`."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s" if seconds >= 10 else f"{seconds:.1f}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def score_text(value: float | None) -> str:
+    """Four digits behind the point; a dash where there is no finite number."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def value_text(value: Any) -> str:
+    """A searched value: floats short (`1e-05`, `0.001`), everything else as it is."""
+    return format(value, ".6g") if isinstance(value, float) else safe_text(value)
+
+
+def short_key(key: str) -> str:
+    """`train.learning_rate` as a column's heading: `learning rate`."""
+    return key.removeprefix("train.").removeprefix("model.").removeprefix("config.").replace("_", " ")
+
+
+def epoch_text(epoch: float | None) -> str:
+    """`3`, or `2.5` when evaluated within epochs."""
+    return "–" if epoch is None else format(round(epoch, 2), "g")

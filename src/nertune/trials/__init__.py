@@ -1,0 +1,1 @@
+"""One job: point x protocol -> record."""

@@ -1,0 +1,65 @@
+"""Jobs as plain data: what any executor can ship and a worker can do without asking back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nertune.spec.study import StudySpec
+
+JobKind = Literal["prepare", "trial", "seed"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work for a worker process.
+
+    kind               prepare: encode the data, look at the model, time a step; trial: one fit; seed: one fit that is
+                       kept, scored on its saved weights
+    spec               the study (prepare) or a point of it (trial, seed), as JSON with absolute paths
+    labels             entity types or classes, sorted: those of the study's train, whatever the job reads
+    splits             what may be opened. A trial is never handed "test"
+    fingerprints       sha256 of each split's file; another one means that the data changed under the study
+    seed               of the fit
+    precision          fp32 | bf16, fixed for the study; None in the job that finds it
+    folder             where the job may write, and nothing else does
+    encoded            the study's cache of encoded splits
+    device_batch_size  after running out of memory: at most so many examples at once; None as the point says
+    stop_after_epoch   train_with_dev: end after so many epochs, the schedule being that of all of them
+    weights            a seed folder whose weights are scored as they are, instead of a fit
+    tensorboard        write event files to folder/runs
+    command            the command line, for environment.json
+    """
+
+    id: str
+    kind: JobKind
+    spec: Mapping[str, Any]
+    labels: tuple[str, ...]
+    splits: tuple[str, ...]
+    fingerprints: Mapping[str, str]
+    seed: int
+    precision: str | None
+    folder: str
+    encoded: str
+    device_batch_size: int | None = None
+    stop_after_epoch: int | None = None
+    weights: str | None = None
+    tensorboard: bool = False
+    command: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Job:
+        return cls(**{**told, "labels": tuple(told["labels"]), "splits": tuple(told["splits"])})
+
+    @property
+    def study(self) -> StudySpec:
+        return StudySpec.model_validate(self.spec)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder)
