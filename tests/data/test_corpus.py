@@ -1,0 +1,241 @@
+"""Corpora: which files are opened, how labels are chosen, and what is refused."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nertune.data.corpus import find_splits, read_corpus
+from nertune.data.examples import Span
+from nertune.errors import UserError
+from nertune.spec.study import DataSpec
+
+NER = {
+    "train.txt": "Ada\tB-PER\nLovelace\tI-PER\n\nOslo\tB-LOC\n",
+    "dev.txt": "Turin\tB-LOC\n",
+    "test.txt": "Ada\tB-PER\n",
+}
+TEXTS = {
+    "train.txt": "text\tlabel\na\tgood\nb\tbad\nc\tgood\n",
+    "dev.txt": "text\tlabel\nd\tbad\n",
+    "test.txt": "text\tlabel\ne\tgood\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(files):
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return write
+
+
+def told(folder, *, task, splits=("train", "dev"), **data):
+    """The message with which reading the folder is refused."""
+    with pytest.raises(UserError) as caught:
+        read_corpus(DataSpec(dir=folder, **data), task=task, splits=splits)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dev", ["dev.conll", "devel.tsv", "valid.txt", "validation.txt", "dev.a.b"])
+def test_the_dev_file_has_one_of_several_names(folder, dev):
+    where = folder({"train.txt": "x", dev: "x", "test.iob": "x", ".dev.txt.swp": "x", "test_predictions.txt": "x"})
+    found = find_splits(DataSpec(dir=where))
+    assert {split: path.name for split, path in found.items()} == {"train": "train.txt", "dev": dev, "test": "test.iob"}
+
+
+def test_a_named_file_goes_before_the_folder(folder):
+    where = folder({**NER, "dev.old": "x"})
+    assert find_splits(DataSpec(dir=where, dev=where / "dev.txt"))["dev"].name == "dev.txt"
+
+
+def test_two_files_for_one_split_are_both_named(folder):
+    message = told(folder({**NER, "devel.tsv": "x"}), task="token")
+    assert "two files or more could be dev: dev.txt and devel.tsv" in message
+    assert "data: {dev: FILE}" in message
+
+
+def test_every_missing_split_is_told_at_once(folder):
+    with pytest.raises(UserError) as caught:
+        find_splits(DataSpec(dir=folder({"train.txt": "x"})))
+    assert "no file for dev (dev.* or devel.* or valid*.*)" in str(caught.value)
+    assert "no file for test (test.*)" in str(caught.value)
+
+
+def test_a_folder_that_is_not_there_or_a_file_is_told(folder):
+    where = folder(NER)
+    assert "data.dir is not there" in told(where / "nowhere", task="token")
+    assert "data.dir is a file, not a folder" in told(where / "dev.txt", task="token")
+
+
+def test_train_alone_asks_for_dev(folder):
+    with pytest.raises(UserError, match=r"data\.dev is missing"):
+        find_splits(DataSpec(train=folder(NER) / "train.txt"))
+
+
+@pytest.mark.parametrize("test", [None, b"\xff\xff", "pipe"])
+def test_train_and_dev_are_read_without_opening_test(folder, test):
+    where = folder(NER)
+    (where / "test.txt").unlink()
+    if test == "pipe":
+        os.mkfifo(where / "test.txt")  # opening it would hang for ever
+    elif test:
+        (where / "test.txt").write_bytes(test)
+    assert set(read_corpus(DataSpec(dir=where), task="token").splits) == {"train", "dev"}
+
+
+def test_words_and_spans_are_read_with_their_places(folder):
+    corpus = read_corpus(DataSpec(dir=folder(NER)), task="token")
+    first, second = corpus.splits["train"].examples
+    assert (first.words, first.spans, first.where.line) == (("Ada", "Lovelace"), (Span("PER", 0, 2),), 1)
+    assert (second.where.path.name, second.where.line) == ("train.txt", 4)
+    assert (corpus.labels, corpus.scheme, corpus.format) == (("LOC", "PER"), "iob2", "conll")
+
+
+def test_a_sequence_corpus_has_its_classes_sorted(folder):
+    corpus = read_corpus(DataSpec(dir=folder(TEXTS)), task="sequence")
+    assert (corpus.labels, corpus.scheme, corpus.format) == (("bad", "good"), None, "tsv")
+    assert [example.label for example in corpus.splits["train"].examples] == ["good", "bad", "good"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags"),
+    [("iob1", "I-A B-A O I-A"), ("io", "A A O B"), ("bioes", "B-A E-A O S-B"), ("bilou", "B-A L-A O U-B")],
+)
+def test_the_scheme_of_train_is_recognised(folder, scheme, tags):
+    text = "".join(f"w\t{tag}\n" for tag in tags.split())
+    corpus = read_corpus(DataSpec(dir=folder({"train.txt": text, "dev.txt": text})), task="token")
+    assert corpus.scheme == scheme
+    assert len(corpus.splits["train"].examples[0].spans) == (3 if scheme == "iob1" else 2)
+    assert corpus.splits["dev"].counts == {}
+
+
+def test_a_stated_scheme_is_taken(folder):
+    text = "x\tB-cell\ny\tB-cell\nz\tT-cell\n"
+    corpus = read_corpus(DataSpec(dir=folder({"train.txt": text, "dev.txt": text}), scheme="io"), task="token")
+    assert corpus.labels == ("B-cell", "T-cell")
+    assert corpus.splits["train"].examples[0].spans == (Span("B-cell", 0, 2), Span("T-cell", 2, 3))
+
+
+def test_illegal_tags_are_repaired_and_counted(folder):
+    where = folder({**NER, "dev.txt": "to\tO\nTurin\tI-LOC\n"})
+    dev = read_corpus(DataSpec(dir=where), task="token").splits["dev"]
+    assert (dev.examples[0].spans, dev.counts) == ((Span("LOC", 1, 2),), {"repaired tags": 1})
+
+
+def test_renamed_types_are_merged_before_keep_drops_the_others(folder):
+    where = folder({"train.txt": "a\tB-X\nb\tB-Y\nc\tB-Z\n", "dev.txt": "a\tB-X\n"})
+    corpus = read_corpus(DataSpec(dir=where, rename={"X": "W", "Y": "W"}, keep=("W",)), task="token")
+    train = corpus.splits["train"]
+    assert (corpus.labels, train.examples[0].spans) == (("W",), (Span("W", 0, 1), Span("W", 1, 2)))
+    assert train.counts == {"entities left out by data.keep": 1}
+
+
+def test_a_list_of_new_names_may_hold_types_of_other_corpora(folder):
+    corpus = read_corpus(DataSpec(dir=folder(NER), rename={"Gene": "G", "LOC": "PLACE"}), task="token")
+    assert corpus.labels == ("PER", "PLACE")
+
+
+def test_keep_leaves_out_texts_of_other_classes(folder):
+    where = folder({**TEXTS, "train.txt": TEXTS["train.txt"] + "f\tugly\n"})
+    train = read_corpus(DataSpec(dir=where, keep=("good", "bad")), task="sequence").splits["train"]
+    assert (len(train.examples), train.counts) == (3, {"texts left out by data.keep": 1})
+
+
+def test_a_fixed_list_of_labels_is_the_label_list(folder):
+    corpus = read_corpus(DataSpec(dir=folder(NER), labels=("PER", "LOC", "DATE")), task="token")
+    assert corpus.labels == ("DATE", "LOC", "PER")
+
+
+def test_an_entity_type_of_train_outside_the_fixed_list_is_refused(folder):
+    message = told(folder(NER), task="token", labels=("PER", "DATE"))
+    assert 'train.txt:4: the entity type "LOC" (once in train, first here) is not among the labels' in message
+
+
+def test_an_entity_type_that_train_lacks_stays_gold_and_is_counted(folder):
+    where = folder({**NER, "dev.txt": "May\tB-DATE\nTurin\tB-LOC\n"})
+    dev = read_corpus(DataSpec(dir=where), task="token").splits["dev"]
+    assert dev.examples[0].spans == (Span("DATE", 0, 1), Span("LOC", 1, 2))
+    assert dev.counts == {"entities of types that train lacks": 1}
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_a_class_that_train_lacks_is_refused(folder, split):
+    where = folder({**TEXTS, f"{split}.txt": "text\tlabel\nx\tgod\ny\tgod\n"})
+    message = told(where, task="sequence", splits=("train", "dev", "test"))
+    assert f'{split}.txt:2: the class "god" (2 times in {split}, first here) is not among the labels' in message
+    assert "rename: {god: good}" in message
+
+
+def test_one_class_only_is_refused(folder):
+    where = folder({"train.txt": "text\tlabel\na\tgood\n", "dev.txt": "text\tlabel\nb\tgood\n"})
+    assert 'one class only in train: "good"' in told(where, task="sequence")
+
+
+def test_a_train_without_entities_is_refused(folder):
+    assert "no entity in train: every tag is O" in told(folder({**NER, "train.txt": "a\tO\n"}), task="token")
+
+
+@pytest.mark.parametrize("text", ["\n \n\t\n", "# only = a comment\n", "-DOCSTART- O\n\n"])
+def test_a_file_without_a_sentence_is_refused(folder, text):
+    assert "the file holds no sentence" in told(folder({**NER, "dev.txt": text}), task="token")
+
+
+def test_a_header_alone_is_no_text(folder):
+    assert "the file holds no text" in told(folder({**TEXTS, "dev.txt": "text\tlabel\n"}), task="sequence")
+
+
+def test_problems_of_all_files_are_told_together_and_long_lists_cut(folder):
+    where = folder({"train.txt": "Ada\tB-PER\n" + "word\n" * 30, "dev.txt": "word\n"})
+    message = told(where, task="token")
+    assert message.count("one column where two are needed") == 21
+    assert "train.txt:22: and 10 more problems in this file, the next one here" in message
+    assert message.endswith("22 problems. Nothing was started.")
+
+
+def test_a_tag_without_prefix_among_others_is_refused_with_its_line(folder):
+    message = told(folder({**NER, "dev.txt": "Turin\tB-LOC\nOslo\tLOC\n"}), task="token")
+    assert 'dev.txt:2: the tag "LOC" of "Oslo" is neither O nor a type with a prefix' in message
+
+
+@pytest.mark.parametrize(
+    ("data", "help_"),
+    [
+        ({"keep": ("PR",)}, "Did you mean PER?"),
+        ({"rename": {"LOCC": "PLACE"}}, "Did you mean LOC?"),
+        ({"format": "conl"}, "Write for example: data: {format: conll}"),
+        ({"format": "tsv"}, "the format is tsv (a text a line), but the task is token"),
+        ({"keep": ("PER",), "columns": {"wrd": 0}}, "columns: {word: 0}"),
+    ],
+)
+def test_misspelt_values_are_answered_with_the_closest(folder, data, help_):
+    assert help_ in told(folder(NER), task="token", **data)
+
+
+def test_the_format_is_told_from_the_content_and_held_against_the_task(folder):
+    assert "the file looks like conll (a word a line), but the task is sequence" in told(folder(NER), task="sequence")
+    where = folder({"train.txt": "Sentence\tSlot\nAda slept .\tB-PER O O\n"})
+    assert "the file looks like tsv (a text a line), but the task is token" in told(where, task="token")
+
+
+def test_the_order_of_the_splits_does_not_matter(folder):
+    data = DataSpec(dir=folder(NER))
+    assert read_corpus(data, task="token", splits=("dev", "train")) == read_corpus(data, task="token")
+
+
+CONTENTS = st.text("#\t \nOB-XI\r=a\ufeff", max_size=60).map(str.encode) | st.binary(max_size=40)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(content=CONTENTS, task=st.sampled_from(["token", "sequence"]))
+def test_any_files_make_a_corpus_or_a_user_error(tmp_path, content, task):
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / name).write_bytes(content)
+    try:
+        corpus = read_corpus(DataSpec(dir=tmp_path), task=task)
+    except UserError:
+        return
+    assert corpus.labels
