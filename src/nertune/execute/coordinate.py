@@ -26,6 +26,7 @@ TICK_S = 0.25  # how long one poll waits at most: limits are looked at between p
 FLUSH_S = 1.0  # steps are written in batches of so many seconds, and before every verdict and outcome
 STOOD_STILL_S = 5.0  # a loop that took longer was suspended itself: limits start anew
 LEASE_EVERY_S = 10.0
+PULSE = {"pulse": True}  # a record that only says that the job is alive
 SAME_BUGS = 3  # so many first attempts that end in one bug stop the search
 
 
@@ -81,7 +82,7 @@ class Watcher(Protocol):
 class Work:
     """What the coordinator does the jobs of one stage with.
 
-    make_job  (cell, attempt number, folder, examples on the device at once) -> job as JSON
+    make_job  (cell, attempt's folder, examples on the device at once or None) -> job as JSON
     keep      (cell, attempt's folder, outcome) -> None: moves what stays out of the attempt's folder, before the record
     batch_of  how many examples a cell would put on the device at once, before any fault
     """
@@ -90,7 +91,7 @@ class Work:
     study: StudyRow
     folder: StudyFolder
     cells: CellSource
-    make_job: Callable[[CellRow, int, Path, int | None], dict[str, Any]]
+    make_job: Callable[[CellRow, Path, int | None], dict[str, Any]]
     keep: Callable[[CellRow, Path, Mapping[str, Any]], None]
     run_name: Callable[[CellRow], str]
     parameters: Callable[[CellRow], Mapping[str, Any]]
@@ -189,7 +190,7 @@ class _Loop:
         log = work.folder.log(name, attempt.number)
         running = Running(cell, attempt, folder, log, now, now)
         self._running[slot] = running
-        job = work.make_job(cell, attempt.number, folder, self._device_batch.get(cell.id))
+        job = work.make_job(cell, folder, self._device_batch.get(cell.id))
         self._executor.submit(slot, {**job, "id": running.job}, log=log)
         work.watcher.started(cell, attempt=attempt.number)
 
@@ -203,7 +204,7 @@ class _Loop:
             return
         self._slowest = max(self._slowest, event.at - running.last_seen)
         running.last_seen = event.at
-        if event.kind == "record":
+        if event.kind == "record" and event.payload != PULSE:
             running.steps.append(StepRecord(**event.payload))
         elif event.kind == "ask":
             self._evaluated(event.slot, running, StepRecord(**event.payload))

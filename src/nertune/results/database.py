@@ -559,7 +559,7 @@ def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:
 
 def _label_rows(run_id: int, scores: Mapping[str, SplitScores]) -> list[dict[str, Any]]:
     return [
-        {"run_id": run_id, "split": split, "label": label, "name": name, "value": without_nan(float(value))}
+        {"run_id": run_id, "split": split, "label": label, "name": name, "value": without_nan(value)}
         for split, found in scores.items()
         for label, values in found.labels.items()
         for name, value in values.items()

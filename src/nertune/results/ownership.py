@@ -56,6 +56,7 @@ class OutputLock:
             HELD.discard(self)
             with contextlib.suppress(OSError):  # what is inside is for messages only
                 os.ftruncate(fd, 0)
+            fcntl.flock(fd, fcntl.LOCK_UN)  # closing alone leaves it to a child that has been forked this moment
             os.close(fd)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,166 @@
+"""What kind of fault ended a job, which is what decides whether it is tried again."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import nertune
+from nertune.errors import UserError
+
+FaultKind = Literal["oom", "nan", "disk-full", "bad-data", "bug"]
+
+MAX_TRACEBACK = 20_000  # characters; the end is kept, where the error stands
+PACKAGE = Path(nertune.__file__).parent
+ROOM = Path(__file__).parent
+
+# Allocators say so in words only: torch on CPU, CUDA (twice), cuBLAS, Apple's MPS.
+OOM_WORDS = (
+    "can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)
+# safetensors (Rust) and SQLite raise classes of their own, without an errno.
+DISK_FULL_WORDS = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An exception of a job as plain data.
+
+    type       the exception's class with its module
+    where      "file:line" of the innermost frame in nertune, or the innermost of all; None without a traceback
+    traceback  its text, at most MAX_TRACEBACK characters
+    error      `NertuneError.to_json()` of a user's error, else None
+    """
+
+    kind: FaultKind
+    message: str
+    type: str
+    where: str | None
+    traceback: str
+    error: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def classify(problem: BaseException) -> Fault:
+    """The fault that this exception is, its causes and contexts considered."""
+    return Fault(
+        kind=_kind(problem),
+        message=_text(problem),
+        type=f"{type(problem).__module__}.{type(problem).__qualname__}",
+        where=_where(problem),
+        traceback="".join(traceback.format_exception(problem))[-MAX_TRACEBACK:],
+        error=problem.to_json() if isinstance(problem, UserError) else None,
+    )
+
+
+def died_kind(status: int | None, *, oom_kills_before: int, oom_kills_after: int) -> Literal["oom", "lost"]:
+    """Why a worker is gone, from its exit status (-9: killed by signal 9; None: unknown)."""
+    killed = status == -signal.SIGKILL
+    return "oom" if killed and oom_kills_after > oom_kills_before else "lost"
+
+
+def oom_kill_count() -> int:
+    """How often the kernel has killed for memory, in this machine and this control group; 0 where it does not say."""
+    return sum(_count_in(file) for file in (Path("/proc/vmstat"), _memory_events()) if file is not None)
+
+
+def _kind(problem: BaseException) -> FaultKind:
+    chain = list(_chain(problem))
+    for kind, matches in TESTS.items():
+        if any(matches(link) for link in chain):
+            return kind
+    # A user's error that was caught and followed by a bug of ours is a bug: only the last exception counts here.
+    return "bad-data" if isinstance(problem, UserError) else "bug"
+
+
+def _is_disk_full(problem: BaseException) -> bool:
+    full = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or any(words in _text(problem) for words in DISK_FULL_WORDS)
+
+
+def _is_oom(problem: BaseException) -> bool:
+    names = {cls.__name__ for cls in type(problem).__mro__}  # by name: the coordinator never imports torch
+    if isinstance(problem, MemoryError) or "OutOfMemoryError" in names:
+        return True
+    if isinstance(problem, OSError):
+        return problem.errno == errno.ENOMEM
+    return isinstance(problem, RuntimeError) and any(words in _text(problem) for words in OOM_WORDS)
+
+
+def _is_nan(problem: BaseException) -> bool:
+    return getattr(problem, "fault_kind", None) == "nan"
+
+
+TESTS: dict[FaultKind, Callable[[BaseException], bool]] = {
+    "disk-full": _is_disk_full,
+    "oom": _is_oom,
+    "nan": _is_nan,
+}
+
+
+def _chain(problem: BaseException) -> Iterator[BaseException]:
+    """The exception, all that it stands on, and the members of groups; each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [problem]
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        waiting += [link.__cause__, None if link.__suppress_context__ else link.__context__, *members]
+
+
+def _text(problem: BaseException) -> str:
+    try:
+        return str(problem)
+    except Exception:  # a foreign __str__ that is itself broken
+        return f"(a {type(problem).__name__} that cannot be shown)"
+
+
+def _where(problem: BaseException) -> str | None:
+    frames = [(frame, line) for frame, line in traceback.walk_tb(problem.__traceback__)]
+    ours = [(frame, line) for frame, line in frames if _is_ours(frame)]
+    if not frames:
+        return None
+    frame, line = (ours or frames)[-1]
+    path = Path(frame.f_code.co_filename)
+    return f"{path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE) else path}:{line}"
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether the frame is nertune's, this room apart, which is below every job."""
+    path = Path(frame.f_code.co_filename)
+    return path.is_relative_to(PACKAGE) and not path.is_relative_to(ROOM)
+
+
+def _count_in(file: Path) -> int:
+    try:
+        words = file.read_text().split()
+    except OSError:
+        return 0
+    return next((int(count) for name, count in zip(words[::2], words[1::2], strict=False) if name == "oom_kill"), 0)
+
+
+def _memory_events() -> Path | None:
+    """The counters of our own control group (version 2); None where there are none."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    group = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
+    return None if group is None else Path("/sys/fs/cgroup") / group / "memory.events"
