@@ -16,3 +16,39 @@ $(VENV)/made: pyproject.toml constraints.txt
 $(VENV)/made-dev: $(VENV)/made
 	$(INSTALL) --editable '.[dev]'
 	touch $@
+
+# Exactly what CI runs.
+check: format lint types test
+
+format: $(VENV)/made-dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/made-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/made-dev
+	$(BIN)/mypy
+
+test: $(VENV)/made-dev
+	$(BIN)/pytest
+
+test-all: $(VENV)/made-dev
+	$(BIN)/pytest -m 'not gpu and not network'
+
+demo: $(VENV)/made
+	$(BIN)/nertune pretrain --corpus demo/data/lm --output-dir demo/model
+	$(BIN)/nertune search studies/demo-sentiment.yaml
+	$(BIN)/nertune best-and-train studies/demo-sentiment.yaml
+	$(BIN)/nertune search studies/demo-ner.yaml
+	$(BIN)/nertune best-and-train studies/demo-ner.yaml
+	@echo
+	@echo "Compare the runs in the browser:  $(BIN)/nertune ui --log-dir logs"
+
+bench: $(VENV)/made-dev
+	$(BIN)/python benchmarks/run.py
+
+bench-full: $(VENV)/made-dev
+	$(BIN)/python benchmarks/run.py --full
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo/model demo/runs

@@ -21,6 +21,16 @@ REFRESHES_PER_S = 4
 
 
 @dataclass
+class Fit:
+    """A running fit; `started` is monotonic seconds, `last` its newest dev evaluation."""
+
+    cell: CellRow
+    attempt: int
+    started: float
+    last: StepRecord | None = None
+
+
+@dataclass
 class State:
     """What a display knows.
 
@@ -37,7 +47,7 @@ class State:
     done: int = 0
     failed: int = 0
     best: tuple[float, str] | None = None
-    running: dict[int, tuple[CellRow, float, StepRecord | None]] = field(default_factory=dict)
+    running: dict[int, Fit] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
     def take_score(self, cell: CellRow) -> None:
@@ -50,7 +60,7 @@ class State:
         if not self.seconds or self.total is None:
             return None
         mean = statistics.fmean(self.seconds)
-        begun = sum(min(mean, time.monotonic() - started) for _, started, _ in self.running.values())
+        begun = sum(min(mean, time.monotonic() - fit.started) for fit in self.running.values())
         return max(0.0, ((self.total - self.done) * mean - begun) / max(1, self.slots))
 
     def _is_better(self, value: float, best: float) -> bool:
@@ -95,11 +105,10 @@ class _Following:
         self.state = state
 
     def started(self, cell: CellRow, *, attempt: int) -> None:
-        self.state.running[cell.number] = (cell, time.monotonic(), None)
+        self.state.running[cell.number] = Fit(cell, attempt, time.monotonic())
 
     def scored(self, cell: CellRow, record: StepRecord) -> None:
-        known = self.state.running.get(cell.number)
-        self.state.running[cell.number] = (cell, known[1] if known else time.monotonic(), record)
+        self.state.running[cell.number].last = record
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         self.state.running.pop(cell.number, None)
@@ -157,17 +166,18 @@ class LiveProgress(_Following):
 
     def _draw(self) -> Group:
         lines = [Text(self.state.headline(), style="bold", no_wrap=True, overflow="ellipsis")]
-        for cell, started, record in sorted(self.state.running.values(), key=lambda item: item[0].number):
-            lines.append(Text(self._running_line(cell, started, record), no_wrap=True, overflow="ellipsis"))
+        for _, fit in sorted(self.state.running.items()):
+            lines.append(Text(self._running_line(fit), no_wrap=True, overflow="ellipsis"))
         return Group(*lines)
 
-    def _running_line(self, cell: CellRow, started: float, record: StepRecord | None) -> str:
-        parts = [f"  {cell_name(cell.stage, cell.number)}  {_cell_text(cell)}"]
-        if record is not None:
-            value = record.values.get(self.state.objective)
-            parts.append(f"epoch {epoch_text(record.epoch)}/{self.state.epochs}")
-            parts.append(f"{self.state.objective} {score_text(value)}")
-        parts.append(duration_text(time.monotonic() - started))
+    def _running_line(self, fit: Fit) -> str:
+        parts = [f"  {cell_name(fit.cell.stage, fit.cell.number)}  {_cell_text(fit.cell)}"]
+        if fit.attempt > 1:
+            parts.append(f"try {fit.attempt}")
+        if fit.last is not None:
+            parts.append(f"epoch {epoch_text(fit.last.epoch)}/{self.state.epochs}")
+            parts.append(f"{self.state.objective} {score_text(fit.last.values.get(self.state.objective))}")
+        parts.append(duration_text(time.monotonic() - fit.started))
         return "  ".join(parts)
 
 
@@ -189,8 +199,8 @@ def open_progress(*, quiet: bool = False) -> Progress:
 def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
     name = f"{cell_name(cell.stage, cell.number)}  {_cell_text(cell)}"
     if how.attempt == "complete":
-        value = cell.scores.get("dev", {}).get(objective)
-        return f"{name}  {objective} {score_text(value)}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
+        value = score_text(cell.scores.get("dev", {}).get(objective))
+        return f"{name}  {objective} {value}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
     again = "  tried again" if cell.state == "waiting" else ""
     return f"{name}  {how.cause or how.attempt}{again}" + (f": {safe_text(how.message)}" if how.message else "")
 

@@ -11,12 +11,11 @@ from typing import Any
 from nertune.errors import StudyConflictError, Where
 from nertune.results.database import CellRow
 from nertune.results.files import write_text
-from nertune.spec.fingerprint import fingerprint, point_id
+from nertune.scores import MINIMISED
+from nertune.spec.fingerprint import fingerprint, fingerprint_model, point_id
 from nertune.spec.load import dump_study, load_study
 from nertune.spec.space import apply_point, get_at
 from nertune.spec.study import StudySpec
-
-MINIMISED = ("loss",)
 
 
 @dataclass(frozen=True)
@@ -112,4 +111,8 @@ def point_of(chosen: StudySpec, study: StudySpec) -> dict[str, Any]:
 
 
 def setting_digest(chosen: StudySpec) -> str:
-    return fingerprint(chosen.model_dump(mode="json", include={"model", "train"}))
+    """Names the values of model and train; a project that was moved to another folder keeps it."""
+    setting = chosen.model_dump(mode="json", include={"model", "train"})
+    for name in ("base", "tokenizer"):
+        setting["model"][name] = fingerprint_model(setting["model"][name] or setting["model"]["base"], weights=False)
+    return fingerprint(setting)

@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from nertune.spec.study import StudySpec
 
-JobKind = Literal["prepare", "trial", "seed"]
+JobKind = Literal["look", "prepare", "trial", "seed"]
 
 
 @dataclass(frozen=True)
 class Job:
     """One piece of work for a worker process.
 
-    kind               prepare: encode the data, look at the model, time a step; trial: one fit; seed: one fit that is
-                       kept, scored on its saved weights
+    kind               look: what the model and tokenizer are; prepare: encode the data, time a step; trial: one fit;
+                       seed: one fit that is kept, and scored by its saved weights
     spec               the study (prepare) or a point of it (trial, seed), as JSON with absolute paths
     labels             entity types or classes, sorted: those of the study's train, whatever the job reads
     splits             what may be opened. A trial is never handed "test"
@@ -28,6 +28,7 @@ class Job:
     encoded            the study's cache of encoded splits
     device_batch_size  after running out of memory: at most so many examples at once; None as the point says
     stop_after_epoch   train_with_dev: end after so many epochs, the schedule being that of all of them
+    target             where the folder will lie in the end; paths in spec.yaml are relative to it
     weights            a seed folder whose weights are scored as they are, instead of a fit
     tensorboard        write event files to folder/runs
     command            the command line, for environment.json
@@ -45,6 +46,7 @@ class Job:
     encoded: str
     device_batch_size: int | None = None
     stop_after_epoch: int | None = None
+    target: str | None = None
     weights: str | None = None
     tensorboard: bool = False
     command: str = ""

@@ -1,0 +1,400 @@
+"""Terminal words <-> workflows: parses, calls one workflow, prints.
+
+Nothing heavy is imported here: `--help` answers in a blink, and a command imports its workflow when it is called.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import nertune
+from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
+from nertune.pretrain.options import PretrainOptions, flag, option_helps
+
+if TYPE_CHECKING:
+    from nertune.workflows.quick import QuickForm
+
+app = typer.Typer(
+    name="nertune",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Find the best setting for fine-tuning an encoder on annotated text, and report it honestly over seeds.",
+    epilog="A first study: nertune search STUDY, then nertune best-and-train STUDY.",
+)
+
+Study = Annotated[
+    Path | None,
+    typer.Argument(help="Study file; without it, the quick form's options name everything", show_default=False),
+]
+NeededStudy = Annotated[Path, typer.Argument(help="Study file", show_default=False)]
+Edits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Edit the study before it is checked, for example train.epochs=2; can be repeated",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Fits at a time [default: what cores and memory carry]")
+]
+Trials = Annotated[
+    int | None, typer.Option("--trials", min=1, help="Cells of the study in all, earlier calls included")
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="TIME", help="Time of the search in all, earlier calls included, for example 8h"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output, and nothing else there")]
+IsQuiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notices")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Offer failed cells again")]
+Task = Annotated[str | None, typer.Option("--task", help="token (entities) or sequence (classes)")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder with train, dev and test files")]
+Model = Annotated[str | None, typer.Option("--model", help="Folder of a saved model, or a hub id")]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option("--tokenizer", help="Folder or hub id of the tokenizer [default: the model's]"),
+]
+ConfigurationName = Annotated[
+    str | None,
+    typer.Option("--configuration-name", help="First part of the seed folders' names [default: the model's type]"),
+]
+Name = Annotated[str | None, typer.Option("--name", help="The study's name: studies/NAME.yaml is written")]
+OutputDir = Annotated[Path | None, typer.Option("--output-dir", help="Folder of the results [default: runs/NAME]")]
+LogDir = Annotated[Path | None, typer.Option("--log-dir", help="Folder of the Aim runs [default: logs]")]
+BatchSizes = Annotated[str | None, typer.Option("--batch-sizes", metavar="LIST", help="For example 8,16,32")]
+LearningRates = Annotated[str | None, typer.Option("--learning-rates", metavar="LIST", help="For example 1e-5,5e-5")]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over train")]
+SamplerName = Annotated[str | None, typer.Option("--sampler", help="grid, tpe or random")]
+Seeds = Annotated[
+    str | None,
+    typer.Option("--seeds", metavar="LIST", help="Seeds of best-and-train, for example 1,2,3,4,5"),
+]
+
+
+def _pretraining(name: str) -> Any:
+    """An option of `pretrain`, its help told where its default is."""
+    return typer.Option(flag(name), help=option_helps()[name])
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nertune {nertune.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit")
+    ] = False,
+) -> None:
+    """Find the best setting for fine-tuning an encoder on annotated text, and report it honestly over seeds."""
+
+
+@app.command()
+def search(
+    study: Study = None,
+    task: Task = None,
+    data_dir: DataDir = None,
+    model: Model = None,
+    tokenizer: Tokenizer = None,
+    configuration_name: ConfigurationName = None,
+    name: Name = None,
+    output_dir: OutputDir = None,
+    log_dir: LogDir = None,
+    batch_sizes: BatchSizes = None,
+    learning_rates: LearningRates = None,
+    epochs: Epochs = None,
+    sampler: SamplerName = None,
+    seeds: Seeds = None,
+    edits: Edits = None,
+    workers: Workers = None,
+    trials: Trials = None,
+    timeout: Timeout = None,
+    retry_failed: RetryFailed = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Move what there is to NAME@1, NAME@2 … and begin anew; nothing is deleted")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="The same as check: look at everything, start nothing")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: IsQuiet = False,
+) -> None:
+    """Run or continue the search of a study: which setting is best on dev."""
+    from nertune.report.progress import open_progress
+
+    progress = open_progress(quiet=quiet)
+    form = _quick_form(locals())
+    path = _study_path(study, form, trials=trials, timeout=timeout, say=progress.say)
+    changes = [*(edits or ()), *_totals(trials=trials, timeout=timeout)]
+    if dry_run:
+        _check(path, changes, workers=workers, as_json=as_json, say=progress.say)
+        return
+    from nertune.report.results import search_json, show_search
+    from nertune.workflows.search import search as run_search
+
+    result = run_search(path, progress=progress, edits=changes, workers=workers, fresh=fresh, retry_failed=retry_failed)
+    if as_json:
+        _print_json(search_json(result))
+    else:
+        show_search(result, study_file=path, again=_same_command())
+
+
+@app.command()
+def best_and_train(
+    study: Study = None,
+    task: Task = None,
+    data_dir: DataDir = None,
+    model: Model = None,
+    tokenizer: Tokenizer = None,
+    configuration_name: ConfigurationName = None,
+    name: Name = None,
+    output_dir: OutputDir = None,
+    log_dir: LogDir = None,
+    batch_sizes: BatchSizes = None,
+    learning_rates: LearningRates = None,
+    epochs: Epochs = None,
+    sampler: SamplerName = None,
+    seeds: Seeds = None,
+    edits: Edits = None,
+    workers: Workers = None,
+    trials: Trials = None,
+    timeout: Timeout = None,
+    retry_failed: RetryFailed = False,
+    so_far: Annotated[
+        bool, typer.Option("--so-far", help="Take the best setting so far, although the search is not finished")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: IsQuiet = False,
+) -> None:
+    """Refit the best setting with every seed, score test once, write it all down."""
+    from nertune.report.progress import open_progress
+    from nertune.report.results import final_json, show_final
+    from nertune.workflows.best_and_train import best_and_train as run_best_and_train
+
+    progress = open_progress(quiet=quiet)
+    form = _quick_form(locals())
+    path = _study_path(study, form, trials=trials, timeout=timeout, say=progress.say)
+    changes = [*(edits or ()), *_totals(trials=trials, timeout=timeout)]
+    result = run_best_and_train(
+        path, progress=progress, edits=changes, workers=workers, so_far=so_far, retry_failed=retry_failed
+    )
+    if as_json:
+        _print_json(final_json(result))
+    else:
+        show_final(result)
+
+
+@app.command()
+def check(
+    study: NeededStudy, edits: Edits = None, workers: Workers = None, as_json: AsJson = False, quiet: IsQuiet = False
+) -> None:
+    """Everything that can be known without training: study, data, model, plan, time."""
+    from nertune.report.progress import open_progress
+
+    _check(study, edits or [], workers=workers, as_json=as_json, say=open_progress(quiet=quiet).say)
+
+
+@app.command()
+def best(
+    study: NeededStudy,
+    edits: Edits = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Show so many of the best settings")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """The best setting of a search so far."""
+    from nertune.report.results import search_json, show_best
+    from nertune.workflows.best import best as find_best
+
+    result = find_best(study, edits=edits or [])
+    if as_json:
+        _print_json(search_json(result, top=top))
+    else:
+        show_best(result, top=top)
+
+
+@app.command()
+def pretrain(
+    corpus: Annotated[
+        Path, typer.Option("--corpus", help="A text file, or a folder of *.txt: a sentence or paragraph a line")
+    ],
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Gets tokenizer/ and mlm/")],
+    vocabulary_size: Annotated[int, _pretraining("vocabulary_size")] = PretrainOptions.vocabulary_size,
+    lower_case: Annotated[bool, _pretraining("lower_case")] = PretrainOptions.lower_case,
+    layers: Annotated[int, _pretraining("layers")] = PretrainOptions.layers,
+    width: Annotated[int, _pretraining("width")] = PretrainOptions.width,
+    heads: Annotated[int, _pretraining("heads")] = PretrainOptions.heads,
+    intermediate: Annotated[int, _pretraining("intermediate")] = PretrainOptions.intermediate,
+    max_pieces: Annotated[int, _pretraining("max_pieces")] = PretrainOptions.max_pieces,
+    steps: Annotated[int, _pretraining("steps")] = PretrainOptions.steps,
+    batch_size: Annotated[int, _pretraining("batch_size")] = PretrainOptions.batch_size,
+    learning_rate: Annotated[float, _pretraining("learning_rate")] = PretrainOptions.learning_rate,
+    mask_share: Annotated[float, _pretraining("mask_share")] = PretrainOptions.mask_share,
+    seed: Annotated[int, _pretraining("seed")] = PretrainOptions.seed,
+    threads: Annotated[int | None, _pretraining("threads")] = PretrainOptions.threads,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace what a pretraining with other options left there")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: IsQuiet = False,
+) -> None:
+    """A tokenizer and a small BERT from plain text, for languages and sites without a hub model."""
+    given = {option.name: locals()[option.name] for option in fields(PretrainOptions)}
+    from nertune.workflows.pretrain import pretrain as run_pretrain
+
+    say = _say_nothing if quiet else _say
+    record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**given), tell=say, fresh=fresh)
+    if as_json:
+        _print_json(record.to_json())
+    else:
+        typer.echo(str(record))
+
+
+@app.command()
+def ui(
+    study: Annotated[
+        Path | None, typer.Argument(help="Study file whose runs to show; or name --log-dir", show_default=False)
+    ] = None,
+    log_dir: Annotated[Path | None, typer.Option("--log-dir", help="Folder of the Aim runs [default: logs]")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on")] = 43800,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the Aim runs of the study's record anew first")
+    ] = False,
+) -> None:
+    """The Aim UI over the runs, on this machine only, until Ctrl-C."""
+    from nertune.workflows.ui import ui as serve
+    from nertune.workflows.ui import ui_of_study
+
+    if study is not None:
+        ui_of_study(study, host=host, port=port, is_rebuilt=rebuild, say=typer.echo)
+        return
+    if rebuild:
+        raise UserError("--rebuild needs to know whose record", fix="nertune ui STUDY --rebuild")
+    serve(log_dir or Path("logs"), host=host, port=port, say=typer.echo)
+
+
+def _quick_form(options: dict[str, Any]) -> QuickForm:
+    """The quick form's options out of a command's own."""
+    from nertune.workflows.quick import QuickForm
+
+    lists = {"batch_sizes": int, "learning_rates": float, "seeds": int}
+    given = {option.name: options[option.name] for option in fields(QuickForm)}
+    return QuickForm(**{**given, **{name: _numbers(given[name], name, kind) for name, kind in lists.items()}})
+
+
+def _numbers(text: str | None, name: str, kind: Callable[[str], Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(part) for part in (text or "").replace(",", " ").split())
+    except ValueError:
+        flag = "--" + name.replace("_", "-")
+        raise UserError(
+            f"{flag} {text} is not a list of numbers", fix=f"Write for example: {flag} {LIST_EXAMPLES[name]}"
+        ) from None
+
+
+LIST_EXAMPLES = {"batch_sizes": "8,16,32", "learning_rates": "1e-5,5e-5", "seeds": "1,2,3,4,5"}
+
+
+def _study_path(
+    study: Path | None, form: QuickForm, *, trials: int | None, timeout: str | None, say: Callable[[str], None]
+) -> Path:
+    """The study file that was named, or the one that the quick form stands for."""
+    from nertune.workflows.quick import study_of_quick_form
+
+    if study is not None:
+        if form.is_given:
+            raise UserError(
+                "a study file and options of the quick form were given together",
+                fix="Use --set KEY=VALUE to edit the study",
+            )
+        return study
+    if not form.is_given:
+        raise UserError(
+            "no study file was named",
+            fix="nertune search studies/MINE.yaml, or see nertune search --help for the quick form",
+        )
+    path, is_new = study_of_quick_form(form, trials=trials, timeout=timeout)
+    say(f"{'Wrote' if is_new else 'Using'} {path}, the study file of these options")
+    return path
+
+
+def _totals(*, trials: int | None, timeout: str | None) -> list[str]:
+    """--trials and --timeout as edits of the study."""
+    pairs = {"search.trials": trials, "search.timeout": timeout}
+    return [f"{key}={value}" for key, value in pairs.items() if value is not None]
+
+
+def _check(path: Path, edits: list[str], *, workers: int | None, as_json: bool, say: Callable[[str], None]) -> None:
+    from nertune.report.results import show_check
+    from nertune.workflows.check import check as run_check
+
+    told = run_check(path, tell=say, edits=edits, workers=workers).to_json()
+    if as_json:
+        _print_json(told)
+    else:
+        show_check(told)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _say_nothing(message: str) -> None:
+    del message
+
+
+def _same_command() -> str:
+    return shlex.join(["nertune", *sys.argv[1:]])
+
+
+def main() -> None:
+    """The program: a command, its messages, its exit code."""
+    _end_quietly_when_nobody_reads()
+    try:
+        app()
+    except (InterruptedByUserError, StoppedError) as error:
+        _fail(error, last=f"Continue with: {_same_command()}")
+    except NertuneError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        _fail(InterruptedByUserError("Interrupted"), last=f"Continue with: {_same_command()}")
+
+
+def _fail(error: NertuneError, *, last: str | None = None) -> None:
+    """The error's message on standard error, and its exit code; the process is left without waiting for anything."""
+    from nertune.report.text import safe_text
+
+    for line in str(error).splitlines():
+        typer.echo(safe_text(line), err=True)
+    if last:
+        typer.echo(last, err=True)
+    sys.stdout.flush()
+    sys.exit(error.exit_code)
+
+
+def _end_quietly_when_nobody_reads() -> None:
+    """`nertune best STUDY | head -1` is no error."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    main()

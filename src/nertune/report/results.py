@@ -1,0 +1,187 @@
+"""What the commands print at their end, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from nertune.errors import shown_path
+from nertune.report.tables import failures_text, labels_table, point_text, result_console, seeds_table, trials_table
+from nertune.report.text import duration_text, safe_text, score_text
+from nertune.results.database import CellRow
+from nertune.results.outcomes import FinalOutcome, SearchOutcome
+from nertune.results.records import without_nan
+
+TOKEN_SCORES = ("f1", "precision", "recall")
+SEQUENCE_SCORES = ("f1", "accuracy")
+
+
+def show_search(outcome: SearchOutcome, *, study_file: Path, again: str) -> None:
+    """The ranked table, what failed, the best setting, and what to type next."""
+    console = result_console()
+    spec, best = outcome.spec, outcome.best
+    console.print(trials_table(outcome.ranked, keys=list(spec.search.space), objective=spec.search.objective))
+    console.print()
+    _say_failures(console, outcome.cells)
+    done = sum(not cell.is_open for cell in outcome.cells)
+    _say(console, f"Study         {spec.name}: {done} trials in {duration_text(outcome.seconds)}")
+    _say(console, f"Model         {shown_source(spec.model.base)}")
+    _say(console, f"Best setting  {point_text(best.point)} (trial {best.number})")
+    _say(console, f"Dev {spec.search.objective:<9} {score_text(best.scores['dev'][spec.search.objective])}")
+    _say(
+        console, f"Saved in      {shown_path(outcome.best_file)}, {shown_path(outcome.best_file.parent / 'trials.csv')}"
+    )
+    if outcome.finished:
+        _say(console, f"Next          nertune best-and-train {shown_path(study_file)}")
+    else:
+        _say(console, f"Not finished. Continue with: {again}")
+
+
+def show_best(outcome: SearchOutcome, *, top: int) -> None:
+    """The best settings so far."""
+    console = result_console()
+    spec = outcome.spec
+    if top > 1:
+        ranked = outcome.ranked[:top]
+        console.print(trials_table(ranked, keys=list(spec.search.space), objective=spec.search.objective))
+        console.print()
+    best = outcome.best
+    score = score_text(best.scores["dev"][spec.search.objective])
+    _say(console, f"{point_text(best.point)}: dev {spec.search.objective} {score} (trial {best.number} of {spec.name})")
+    if not outcome.finished:
+        _say(console, "The search is not finished.")
+
+
+def show_final(outcome: FinalOutcome) -> None:
+    """The table of the seeds with mean ± sd, the labels, how hopeful the search was, where things are."""
+    console = result_console()
+    spec, summary = outcome.spec, outcome.summary
+    names = TOKEN_SCORES if spec.task == "token" else SEQUENCE_SCORES
+    if spec.search.objective not in names:
+        names = (spec.search.objective, *names)
+    console.print(seeds_table(outcome.seeds, names=names))
+    console.print()
+    if summary.get("test", {}).get("labels"):
+        console.print(labels_table(summary["test"]["labels"]))
+        console.print()
+    for cell in outcome.failed:
+        _say(console, f"seed {cell.seed}: {cell.cause}, {cell.message}")
+    edited = " (edited by hand)" if summary["setting_edited_by_hand"] else ""
+    _say(console, f"Setting       {point_text(summary['setting'])}{edited}")
+    _say_optimism(console, summary, objective=spec.search.objective)
+    _say(console, f"± is the standard deviation over {len(outcome.seeds)} seeds; test was scored once per seed.")
+    _say(console, f"Saved in      {shown_path(outcome.folder)} (summary.json, a folder for each seed)")
+    if spec.track.aim is not None:
+        _say(console, f"Look at runs  nertune ui --log-dir {shown_path(spec.track.aim)}")
+
+
+def show_check(told: Mapping[str, Any]) -> None:
+    """Data, model, plan and time."""
+    console = result_console()
+    data, model, plan = told["data"], told["model"], told["encoding"]
+    _say(console, f"Study   {told['study']} ({told['task']})")
+    _say(console, f"Data    format {data['format']}" + (f", tags {data['scheme']}" if data["scheme"] else ""))
+    for split in data["splits"]:
+        labels = ", ".join(f"{label} {count}" for label, count in split["labels"].items())
+        _say(console, f"        {split['name']:<5} {split['examples']} examples, {split['words']} words: {labels}")
+    for finding in data["findings"]:
+        places = f": {', '.join(finding['places'])}" if finding["places"] else ""
+        _say(console, f"Notice  {finding['message']}{places}")
+    for split, counts in plan["counts"].items():
+        for kind, count in counts.items():
+            if count:
+                _say(console, f"Notice  {split}: {count} {kind}")
+    _say(
+        console,
+        f"Model   {model['model_type']}, {model['n_parameters'] / 1e6:.1f} M parameters, {model['n_labels']} labels",
+    )
+    _say(
+        console,
+        f"        {model['tokenizer']}, {model['n_pieces']} pieces; windows of at most {model['max_pieces']} pieces",
+    )
+    steps = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in plan["step_seconds"].items())
+    _say(console, f"Step    {steps}; {plan['precision']} is used")
+    slots = told["slots"]
+    cells = "as many trials as its time allows" if told["cells"] is None else f"{told['cells']} trials"
+    _say(
+        console,
+        f"Plan    {cells}, {len(slots)} at a time on {slots[0]['device']}, {slots[0]['threads']} thread(s) each",
+    )
+    _say(
+        console,
+        f"Time    search about {duration_text(told['seconds'])}, seeds about {duration_text(told['seed_seconds'])}",
+    )
+    _say(console, f"Memory  about {_gib(told['memory_bytes'])} of {_gib(told['free_memory_bytes'])} free")
+    _say(console, f"Disk    about {_gib(told['disk_bytes'])} for the seed folders, {_gib(told['free_bytes'])} free")
+    for warning in told["warnings"]:
+        _say(console, f"Warning {warning}")
+    _say(console, "Nothing stands in the way.")
+
+
+def search_json(outcome: SearchOutcome, *, top: int | None = None) -> dict[str, Any]:
+    """The outcome of a search as plain data."""
+    spec = outcome.spec
+    return without_nan(
+        {
+            "study": spec.name,
+            "task": spec.task,
+            "model": spec.model.base,
+            "objective": spec.search.objective,
+            "finished": outcome.finished,
+            "seconds": outcome.seconds,
+            "best": _cell_json(outcome.best),
+            "cells": [_cell_json(cell) for cell in (outcome.cells if top is None else outcome.ranked[:top])],
+            "best_file": str(outcome.best_file),
+        }
+    )
+
+
+def final_json(outcome: FinalOutcome) -> dict[str, Any]:
+    """The outcome of best-and-train as plain data."""
+    told = {**outcome.summary, "output": str(outcome.folder)}
+    return without_nan(told)
+
+
+def shown_source(source: str) -> str:
+    """A model's folder as short as it can be, a hub id as it is."""
+    return shown_path(Path(source)) if Path(source).is_absolute() else source
+
+
+def _cell_json(cell: CellRow) -> dict[str, Any]:
+    told = asdict(cell)
+    told.pop("id")
+    return told
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(safe_text(line)), soft_wrap=True)
+
+
+def _say_failures(console: Console, cells: Sequence[CellRow]) -> None:
+    failed = [cell for cell in cells if cell.state == "failed"]
+    if failed:
+        _say(console, f"{len(failed)} of {len(cells)} trials failed:")
+        for line in failures_text(failed):
+            _say(console, f"  {line}")
+        console.print()
+
+
+def _say_optimism(console: Console, summary: Mapping[str, Any], *, objective: str) -> None:
+    search = summary["search"]
+    if search["too_hopeful_by"] is None:
+        return
+    _say(
+        console,
+        f"Search        dev {objective} {score_text(search['dev_score'])} in trial {search['trial']}; "
+        f"mean of the seeds {score_text(search['mean_dev_score_of_seeds'])}: "
+        f"too hopeful by {search['too_hopeful_by']:+.4f}",
+    )
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,254 @@
+"""What a worker does with a job."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import torch
+
+from nertune.models.build import build_model, load_base, position_limit
+from nertune.results.files import read_json
+from nertune.results.records import FitRecord, SplitScores, StepRecord
+from nertune.spec.study import ModelSpec, StudySpec
+from nertune.tasks.encoded import EncodedSplit
+from nertune.tasks.windows import find_frame
+from nertune.train.checkpoints import save_model
+from nertune.train.fit import fit
+from nertune.train.optim import Precision
+from nertune.train.predict import predict, score_predictions
+from nertune.train.probe import choose_precision, time_step
+from nertune.trials.job import Job
+from nertune.trials.outputs import (
+    results_of_fit,
+    results_of_split,
+    write_environment,
+    write_predictions,
+    write_results,
+    write_spec,
+)
+from nertune.trials.splits import BOTH, Loaded, load_model, open_splits
+
+PULSE_EVERY_S = 5.0
+VERSIONED = ("nertune", "torch", "transformers", "tokenizers", "accelerate", "optuna", "numpy")
+
+
+class Line(Protocol):
+    """A job's line to the coordinator."""
+
+    def tell(self, record: dict[str, Any]) -> None: ...
+
+    def ask(self, record: dict[str, Any]) -> str: ...
+
+
+class Place(Protocol):
+    """Where a job runs."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def threads(self) -> int: ...
+
+
+def prepare_worker(place: Place) -> None:
+    """Once in each worker: the threads of its slot."""
+    torch.set_num_threads(place.threads)
+
+
+def run_job(told: dict[str, Any], line: Line, place: Place) -> dict[str, Any]:
+    """Do a job and give its outcome; a worker's one entrance."""
+    job = Job.from_json(told)
+    return JOBS[job.kind](job, line, place)
+
+
+def look(job: Job, line: Line, place: Place) -> dict[str, Any]:
+    """What the model and tokenizer are; nothing is encoded or written."""
+    del line, place
+    loaded = load_model(job)
+    frame = find_frame(loaded.tokenizer, train=job.study.train, position_limit=position_limit(loaded.base))
+    return {
+        "model_type": loaded.base.config.model_type,
+        "n_parameters": build_model(loaded.base, seed=job.seed).num_parameters(),
+        "tokenizer": type(loaded.tokenizer).__name__,
+        "n_pieces": len(loaded.tokenizer),
+        "max_pieces": frame.length,
+        "n_labels": len(loaded.label_names),
+    }
+
+
+def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
+    """Encode the splits into the cache; find the precision and the time of a step, unless they are fixed already."""
+    loaded = load_model(job)
+    splits = open_splits(job, loaded)
+    line.tell(PULSE)
+    precision, seconds = _precision(job, loaded, splits["train"], place)
+    return {
+        "model_type": loaded.base.config.model_type,
+        "precision": precision,
+        "step_seconds": seconds,
+        "counts": {name: dict(split.counts) for name, split in splits.items()},
+        "windows": {name: len(split.windows) for name, split in splits.items()},
+        "pieces": {name: int(split.windows.lengths.sum()) for name, split in splits.items()},
+        "versions": {name: version(name) for name in VERSIONED},
+    }
+
+
+def trial(job: Job, line: Line, place: Place) -> dict[str, Any]:
+    """One fit on train, scored on dev at its best epoch."""
+    loaded = load_model(job)
+    splits = open_splits(job, loaded)
+    record, _ = _fit(job, loaded, splits, line, place)
+    assert record.dev is not None
+    return _outcome(record.best_epoch, record.best_step, {"dev": record.dev})
+
+
+def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
+    """One fit that is kept, or kept weights, with scores and predictions of the weights as they are saved, in fp32."""
+    began = time.monotonic()
+    loaded = load_model(job)
+    splits = open_splits(job, loaded)
+    results = _kept_fit(job) if job.weights else _new_fit(job, loaded, splits, line, place)
+    scores = _score_saved(job, splits, results, line, place)
+    write_results(job.path, {**results, **{"all": _merged(results)}})
+    write_spec(job)
+    write_environment(job, threads=place.threads, device=place.device, seconds=time.monotonic() - began)
+    epoch, step = results["fit"]["best_epoch"], results["fit"]["best_step"]
+    return _outcome(epoch, step, scores)
+
+
+JOBS: Mapping[str, Callable[[Job, Line, Place], dict[str, Any]]] = {
+    "look": look,
+    "prepare": prepare,
+    "trial": trial,
+    "seed": seed,
+}
+PULSE = {"pulse": True}
+
+
+def _precision(job: Job, loaded: Loaded, train: EncodedSplit, place: Place) -> tuple[str, dict[str, float]]:
+    spec = job.study
+    if job.precision is not None:
+        return job.precision, {}
+    if spec.train.precision == "auto":
+        return choose_precision(loaded.base, train=train, spec=spec, device=place.device)
+    precision: Precision = spec.train.precision
+    seconds = time_step(loaded.base, train=train, spec=spec, precision=precision, device=place.device)
+    return precision, {precision: seconds}
+
+
+def _fit(
+    job: Job, loaded: Loaded, splits: Mapping[str, EncodedSplit], line: Line, place: Place
+) -> tuple[FitRecord, Any]:
+    with_dev = job.stop_after_epoch is not None
+    return fit(
+        loaded.base,
+        train=splits[BOTH if with_dev else "train"],
+        dev=None if with_dev else splits["dev"],
+        spec=_spec_of(job),
+        seed=job.seed,
+        device=place.device,
+        precision=_fixed_precision(job),
+        folder=job.path,
+        tell=lambda record: line.tell(record.to_json()),
+        ask=lambda record: line.ask(record.to_json()),
+        pulse=Pulse(line),
+        stop_after_epoch=job.stop_after_epoch,
+        tensorboard=job.tensorboard,
+    )
+
+
+class Pulse:
+    """Says now and then that the job is alive, however long an epoch or an evaluation takes."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._last = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._last > PULSE_EVERY_S:
+            self._last = now
+            self._line.tell(PULSE)
+
+
+def _spec_of(job: Job) -> StudySpec:
+    """The job's point, with the smaller device batch that an earlier attempt's lack of memory asks for."""
+    spec = job.study
+    if job.device_batch_size is None:
+        return spec
+    train = spec.train.model_copy(update={"device_batch_size": job.device_batch_size})
+    return spec.model_copy(update={"train": train})
+
+
+def _fixed_precision(job: Job) -> Precision:
+    return "bf16" if job.precision == "bf16" else "fp32"
+
+
+def _new_fit(
+    job: Job, loaded: Loaded, splits: Mapping[str, EncodedSplit], line: Line, place: Place
+) -> dict[str, dict[str, Any]]:
+    record, model = _fit(job, loaded, splits, line, place)
+    save_model(model, tokenizer=loaded.tokenizer, folder=job.path)
+    n_samples = splits[BOTH if job.stop_after_epoch is not None else "train"].n_examples
+    return {
+        "train": results_of_fit(record, n_samples=n_samples),
+        "fit": {"best_epoch": record.best_epoch, "best_step": record.best_step, "stopped": record.stopped},
+    }
+
+
+def _kept_fit(job: Job) -> dict[str, dict[str, Any]]:
+    """The fit of a candidate that was chosen: its files, which now get their test scores."""
+    assert job.weights is not None
+    shutil.copytree(job.weights, job.path, dirs_exist_ok=True)
+    state = read_json(job.path / "trainer_state.json")
+    results = read_json(job.path / "eval_results.json")
+    fit_facts = {"best_epoch": results["epoch"], "best_step": state["best_global_step"], "stopped": None}
+    return {"train": read_json(job.path / "train_results.json"), "fit": fit_facts}
+
+
+def _score_saved(
+    job: Job, splits: Mapping[str, EncodedSplit], results: dict[str, dict[str, Any]], line: Line, place: Place
+) -> dict[str, SplitScores]:
+    """Scores and prediction files of dev and test, from the weights on disk; adds to the results."""
+    spec = job.study
+    labels = splits["train"].labels
+    saved = load_base(ModelSpec(base=str(job.path), head=spec.model.head), task=spec.task, labels=labels)
+    model = build_model(saved, seed=job.seed)
+    scores: dict[str, SplitScores] = {}
+    for name, prefix in (("dev", "eval"), ("test", "test")):
+        if name not in splits or (name == "dev" and job.stop_after_epoch is not None):
+            continue
+        predictions = predict(
+            model, splits[name], device=place.device, precision="fp32", head=saved.head, pulse=Pulse(line)
+        )
+        scores[name] = score_predictions(predictions, encoded=splits[name], data=spec.data)
+        results[prefix] = results_of_split(
+            scores[name],
+            prefix=prefix,
+            epoch=results["fit"]["best_epoch"],
+            runtime_s=predictions.runtime_s,
+            n_samples=splits[name].n_examples,
+        )
+        write_predictions(job.path, predictions, split=splits[name], prefix=prefix, study=spec.name)
+        record = StepRecord(results["fit"]["best_step"], results["fit"]["best_epoch"], name, scores[name].overall)
+        if name == "test":
+            line.tell(record.to_json())
+    return scores
+
+
+def _merged(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """all_results.json: train's, dev's and test's in one."""
+    return {key: value for part in ("train", "eval", "test") if part in results for key, value in results[part].items()}
+
+
+def _outcome(best_epoch: float, best_step: int, scores: Mapping[str, SplitScores]) -> dict[str, Any]:
+    return {
+        "best_epoch": best_epoch,
+        "best_step": best_step,
+        "scores": {split: asdict(found) for split, found in scores.items()},
+    }

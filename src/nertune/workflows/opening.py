@@ -1,0 +1,178 @@
+"""What every command on a study does first: read it, read its data, look at its model, before anything is changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nertune.data.audit import Summary, summarise
+from nertune.data.corpus import read_corpus
+from nertune.data.examples import Corpus
+from nertune.errors import StudyFileError, UserError, Where, closest, raise_all
+from nertune.execute import EXECUTORS
+from nertune.execute.executor import Executor, JobCode
+from nertune.execute.plan import Plan, plan_slots
+from nertune.execute.single import run_one
+from nertune.scores import OBJECTIVES
+from nertune.spec.load import load_study
+from nertune.spec.study import StudySpec
+from nertune.trials.job import Job
+from nertune.workflows.session import Session
+
+Tell = Callable[[str], None]
+
+# What workers need beyond the job's own imports, loaded once before they are forked.
+PRELOAD = ("nertune.trials.run",)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study that was read and found to make sense."""
+
+    path: Path
+    spec: StudySpec
+    corpus: Corpus
+    summary: Summary
+
+
+def open_study(path: Path, *, edits: Sequence[str] = (), splits: Sequence[str] = ("train", "dev")) -> Opened:
+    """The checked study and the splits it may open.
+
+    Raises  Problems with every fault of the study file, or every fault of the data
+    """
+    spec = load_study(path, edits=edits)
+    raise_all(name_problems(spec, path=path))
+    corpus = read_corpus(spec.data, task=spec.task, splits=splits)
+    return Opened(path.absolute(), spec, corpus, summarise(corpus))
+
+
+def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
+    """Names in the study that their rooms do not know: the objective, and what depends on it."""
+    known = OBJECTIVES[spec.task]
+    objective = spec.search.objective
+    problems: list[UserError] = []
+    if objective not in known:
+        near = closest(objective, known)
+        fix = f"Did you mean {near}?" if near else f"Known for {spec.task} tasks: {', '.join(known)}"
+        problems.append(StudyFileError(f"search.objective: there is no score {objective}", where=Where(path), fix=fix))
+    if objective == "binary_f1" and spec.data.positive_label is None:
+        problems.append(
+            StudyFileError(
+                "search.objective: binary_f1 needs to know which class is the positive one",
+                where=Where(path),
+                fix="Add data.positive_label",
+            )
+        )
+    return problems
+
+
+@contextmanager
+def open_executor(spec: StudySpec, plan: Plan) -> Iterator[Executor]:
+    """Workers for the plan's slots, ended with the block, however it ends."""
+    executor = EXECUTORS[spec.execute.kind](
+        plan.slots, code=JobCode(preload=(*PRELOAD, *modelling_code(spec.model.base)))
+    )
+    try:
+        executor.start()
+        yield executor
+    finally:
+        executor.close()
+
+
+def modelling_code(base: str) -> tuple[str, ...]:
+    """The transformers module of a local model's type, so that no worker imports it; empty when it is not known."""
+    with suppress(OSError, ValueError, AttributeError):
+        kind = str(json.loads((Path(base) / "config.json").read_text(encoding="utf-8")).get("model_type")).replace(
+            "-", "_"
+        )
+        package = importlib.util.find_spec("transformers")
+        folders = package.submodule_search_locations if package else None
+        if any((Path(folder) / "models" / kind / f"modeling_{kind}.py").exists() for folder in folders or ()):
+            return (f"transformers.models.{kind}.modeling_{kind}",)
+    return ()
+
+
+def plan_for(
+    spec: StudySpec, *, n_jobs: int, facts: Mapping[str, Any] | None = None, workers: int | None = None
+) -> Plan:
+    """The slots of this call; threads as the study's record has fixed them."""
+    threads = (facts or {}).get("threads")
+    return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)
+
+
+def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
+    """What the model and tokenizer are, from a worker; nothing is written.
+
+    Raises  ModelError for a model or tokenizer that cannot be used
+    """
+    with tempfile.TemporaryDirectory(prefix="nertune-") as folder:
+        job = preparing_job(opened, kind="look", folder=Path(folder), encoded=Path(folder), precision=None)
+        return run_one(executor, job.to_json(), log=Path(folder) / "log", what="looking at the model")
+
+
+def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str, Any]:
+    """Encode the data into the study's cache and fix threads and precision in its record, if they are not yet.
+
+    Returns  counts of what encoding met, seconds of a training step, the precision
+    """
+    folder = session.folder
+    known = session.study.facts
+    job = preparing_job(
+        opened,
+        kind="prepare",
+        folder=folder.work / "prepare",
+        encoded=folder.encoded,
+        precision=known.get("precision"),
+    )
+    told = run_one(executor, job.to_json(), log=folder.logs / "prepare.log", what="preparing the data")
+    if "precision" not in known:
+        session.set_facts(
+            threads=executor.slots[0].threads,
+            precision=told["precision"],
+            step_seconds=told["step_seconds"],
+            versions=told["versions"],
+        )
+    return told
+
+
+def preparing_job(opened: Opened, *, kind: Any, folder: Path, encoded: Path, precision: str | None) -> Job:
+    return Job(
+        id=kind,
+        kind=kind,
+        spec=opened.spec.model_dump(mode="json"),
+        labels=opened.corpus.labels,
+        splits=tuple(opened.corpus.splits),
+        fingerprints={name: split.fingerprint for name, split in opened.corpus.splits.items()},
+        seed=opened.spec.search.seed,
+        precision=precision,
+        folder=str(folder),
+        encoded=str(encoded),
+        command=command_line(),
+    )
+
+
+def tell_findings(opened: Opened, tell: Tell) -> None:
+    """What is suspicious about the data, said before the time is spent."""
+    for finding in opened.summary.findings:
+        tell(f"Notice: {finding}")
+
+
+def tell_encoding(told: Mapping[str, Any], tell: Tell) -> None:
+    """What encoding met: texts that were cut, words without a piece."""
+    for split, counts in told["counts"].items():
+        for kind, count in counts.items():
+            if count:
+                tell(f"Notice: {split}: {count} {kind}")
+
+
+def command_line() -> str:
+    """The command as it was typed, for the record."""
+    return shlex.join(["nertune", *sys.argv[1:]]) if Path(sys.argv[0]).name == "nertune" else shlex.join(sys.argv)

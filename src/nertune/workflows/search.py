@@ -1,0 +1,345 @@
+"""`nertune search`: which setting is best on dev."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nertune.errors import NertuneError, NoScoreError
+from nertune.execute.coordinate import Limits, Work, coordinate
+from nertune.execute.executor import Executor
+from nertune.report.progress import Progress, State
+from nertune.report.tables import trial_rows
+from nertune.results.database import CellRow
+from nertune.results.files import write_csv
+from nertune.results.layout import cell_name
+from nertune.results.outcomes import SearchOutcome
+from nertune.search.best import is_minimised, rank, read_best, write_best
+from nertune.search.sampler import Sampler, make_sampler
+from nertune.search.storage import OptunaView
+from nertune.spec.fingerprint import point_id
+from nertune.spec.space import apply_point
+from nertune.spec.study import StudySpec
+from nertune.track.projector import open_tracker
+from nertune.trials.job import Job
+from nertune.workflows.opening import (
+    Opened,
+    command_line,
+    look_at_model,
+    open_executor,
+    open_study,
+    plan_for,
+    prepare,
+    tell_encoding,
+    tell_findings,
+)
+from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
+
+VIEW_EVERY_S = 2.0  # how often files and views made from the record are renewed during the search
+
+
+def search(
+    study_file: Path,
+    *,
+    progress: Progress,
+    edits: Sequence[str] = (),
+    workers: int | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+) -> SearchOutcome:
+    """Run or continue the search of a study.
+
+    edits         `key=value` as `--set` takes them
+    workers       fits at a time, before what the study file says
+    fresh         move what there is to NAME@n and begin anew
+    retry_failed  offer failed cells again
+    Raises        UserError (nothing was started), NoScoreError, InterruptedByUserError, StoppedError
+    """
+    opened = open_study(study_file, edits=edits)
+    spec = opened.spec
+    sampler = make_sampler(spec)
+    identity = identity_of(spec, opened.corpus)
+    known = refuse_conflicts(spec, identity=identity, fresh=fresh)
+    tell_findings(opened, progress.say)
+    total = cells_wanted(spec, sampler)
+    plan = plan_for(spec, n_jobs=total or 10**6, facts=known.facts if known else None, workers=workers)
+    with open_executor(spec, plan) as executor:
+        look_at_model(executor, opened)
+        with open_session(spec, identity=identity, fresh=fresh) as session:
+            told = prepare(executor, opened, session=session)
+            tell_encoding(told, progress.say)
+            progress.say(_plan_text(spec, plan.reason, executor, session))
+            if retry_failed:
+                _reopen_failed(session)
+            _run_cells(session, opened, sampler=sampler, executor=executor, progress=progress, total=total)
+            return _conclude(session, sampler=sampler)
+
+
+def cells_wanted(spec: StudySpec, sampler: Sampler) -> int | None:
+    """How many cells the study comes to; None when only its time limit ends it."""
+    bounds = [bound for bound in (sampler.size, spec.search.trials) if bound is not None]
+    return min(bounds) if bounds else None
+
+
+def is_finished(spec: StudySpec, cells: Sequence[CellRow], *, sampler: Sampler, seconds: float) -> bool:
+    """Whether nothing is left to run within the study's totals of cells and time."""
+    if spec.search.timeout is not None and seconds >= spec.search.timeout:
+        return True
+    if any(cell.is_open for cell in cells):
+        return False
+    if spec.search.trials is not None and len(cells) >= spec.search.trials:
+        return True
+    return sampler.size is not None and sampler.next_point(cells) is None
+
+
+class SearchCells:
+    """The study's cells as the coordinator takes them: open ones first, then new points while the totals allow."""
+
+    def __init__(self, session: Session, *, sampler: Sampler) -> None:
+        self._session = session
+        self._sampler = sampler
+        self._began = time.monotonic()
+        self._before_s = float(session.study.facts.get("search_seconds", 0.0))
+
+    @property
+    def seconds(self) -> float:
+        """Time of the search so far, over all calls."""
+        return self._before_s + time.monotonic() - self._began
+
+    def take(self) -> CellRow | None:
+        if self._is_over():
+            return None
+        cells = self._cells()
+        return next((cell for cell in cells if cell.state in ("waiting", "interrupted")), None) or self._add(cells)
+
+    def look_ahead(self) -> None:
+        cells = self._cells()
+        if not self._is_over() and not any(cell.state in ("waiting", "interrupted") for cell in cells):
+            self._add(cells)
+
+    def _is_over(self) -> bool:
+        timeout = self._session.spec.search.timeout
+        return timeout is not None and self.seconds >= timeout
+
+    def _cells(self) -> list[CellRow]:
+        return self._session.database.cells(self._session.study, "search")
+
+    def _add(self, cells: Sequence[CellRow]) -> CellRow | None:
+        spec = self._session.spec
+        if spec.search.trials is not None and len(cells) >= spec.search.trials:
+            return None
+        point = self._sampler.next_point(cells)
+        if point is None:
+            return None
+        return self._session.database.add_cell(
+            self._session.study,
+            stage="search",
+            number=len(cells),
+            point=point,
+            point_id=point_id(spec, point),
+            seed=spec.search.seed,
+        )
+
+
+def _run_cells(
+    session: Session,
+    opened: Opened,
+    *,
+    sampler: Sampler,
+    executor: Executor,
+    progress: Progress,
+    total: int | None,
+) -> None:
+    spec = session.spec
+    source = SearchCells(session, sampler=sampler)
+    views = _Views(session, source)
+    tracker = open_tracker(spec.track.aim, storage=spec.storage, study=spec.name, log=session.folder.logs / "aim.log")
+    work = Work(
+        database=session.database,
+        study=session.study,
+        folder=session.folder,
+        cells=source,
+        make_job=lambda cell, folder, batch: trial_job(
+            session, opened, cell=cell, folder=folder, device_batch_size=batch
+        ).to_json(),
+        keep=lambda cell, folder, _outcome: _keep_trial(session, cell, folder),
+        run_name=lambda cell: cell_name(cell.stage, cell.number),
+        parameters=lambda cell: parameters_of(apply_point(spec, cell.point), seed=cell.seed),
+        batch_of=lambda cell: device_batch(apply_point(spec, cell.point)),
+        watcher=progress,
+        limits=limits_of(spec),
+        renew_lease=session.renew_lease,
+        after_outcome=views.renew,
+        every_tick=tracker.check,
+    )
+    progress.begin(_state(session, executor, total=total))
+    tracker.start()
+    try:
+        coordinate(work, executor)
+    finally:
+        progress.close()
+        views.finish()
+        tracker.finish()
+        if tracker.trouble:
+            progress.say(
+                f"Notice: the Aim runs are incomplete ({tracker.trouble}); `nertune ui --rebuild` makes them anew"
+            )
+
+
+def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int | None) -> Job:
+    """One fit on train, scored on dev. Its corpus has no test to look at."""
+    spec = session.spec
+    return Job(
+        id=cell_name(cell.stage, cell.number),
+        kind="trial",
+        spec=apply_point(spec, cell.point).model_dump(mode="json"),
+        labels=opened.corpus.labels,
+        splits=("train", "dev"),
+        fingerprints={name: opened.corpus.splits[name].fingerprint for name in ("train", "dev")},
+        seed=cell.seed,
+        precision=session.study.facts["precision"],
+        folder=str(folder),
+        encoded=str(session.folder.encoded),
+        device_batch_size=device_batch_size,
+        tensorboard=spec.track.tensorboard,
+        command=command_line(),
+    )
+
+
+def limits_of(spec: StudySpec) -> Limits:
+    return Limits(trial_timeout_s=spec.execute.trial_timeout, hang_after_s=spec.execute.hang_after)
+
+
+def device_batch(point: StudySpec) -> int:
+    """Examples on the device at once before any fault."""
+    return min(point.train.batch_size, point.train.device_batch_size or point.train.batch_size)
+
+
+def parameters_of(point: StudySpec, *, seed: int) -> dict[str, Any]:
+    """The point's own settings, flat and typed, for whoever compares runs."""
+    tree = point.model_dump(mode="json", include={"model", "train"})
+    flat = {f"{section}.{name}": value for section, values in tree.items() for name, value in values.items()}
+    config = flat.pop("model.config")
+    return {**flat, **{f"model.config.{name}": value for name, value in config.items()}, "seed": seed}
+
+
+class _Views:
+    """What is made from the record while the search goes on: trials.csv, best.yaml, Optuna's study, the time spent."""
+
+    def __init__(self, session: Session, source: SearchCells) -> None:
+        self._session = session
+        self._source = source
+        self._optuna: OptunaView | None = None
+        self._renewed = 0.0
+
+    def renew(self) -> None:
+        if time.monotonic() - self._renewed < VIEW_EVERY_S:
+            return
+        self._renewed = time.monotonic()
+        self._write()
+
+    def finish(self) -> None:
+        self._write()
+        if self._optuna is not None:
+            self._optuna.close()
+
+    def _write(self) -> None:
+        session = self._session
+        session.set_facts(search_seconds=self._source.seconds)
+        cells = session.database.cells(session.study, "search")
+        rows, columns = trial_rows(cells, keys=list(session.spec.search.space))
+        write_csv(session.folder.trials, rows, columns=columns)
+        write_best_file(session, cells)
+        self._optuna = self._optuna or OptunaView(session.spec)
+        self._optuna.show(cells)
+
+
+def write_best_file(session: Session, cells: Sequence[CellRow]) -> None:
+    """best.yaml for the best cell so far. A file that was edited by hand is left as it is."""
+    ranked = rank(cells, session.spec.search.objective)
+    if not ranked:
+        return
+    written = session.study.facts.get("best", {})
+    path = session.folder.best
+    if path.exists() and (written.get("cell") == ranked[0].number or is_edited(session)):
+        return
+    digest = write_best(session.spec, ranked[0], path=path)
+    session.set_facts(best={"cell": ranked[0].number, "digest": digest})
+
+
+def is_edited(session: Session) -> bool:
+    """Whether best.yaml holds something else than the search wrote."""
+    written = session.study.facts.get("best", {})
+    try:
+        return read_best(session.folder.best, study=session.spec, written=written).edited_by_hand
+    except NertuneError:  # unreadable after an edit; best-and-train says what is wrong with it
+        return True
+
+
+def _keep_trial(session: Session, cell: CellRow, folder: Path) -> None:
+    """A trial leaves nothing but its records, and event files when asked."""
+    events = folder / "runs"
+    if events.exists():
+        target = session.folder.tensorboard / cell_name(cell.stage, cell.number)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        events.rename(target)
+
+
+def _reopen_failed(session: Session) -> None:
+    for cell in session.database.cells(session.study, "search"):
+        if cell.state == "failed":
+            session.database.reopen_cell(cell)
+
+
+def _state(session: Session, executor: Executor, *, total: int | None) -> State:
+    spec = session.spec
+    cells = session.database.cells(session.study, "search")
+    state = State(
+        title=spec.name,
+        objective=spec.search.objective,
+        epochs=spec.train.epochs,
+        slots=len(executor.slots),
+        minimised=is_minimised(spec.search.objective),
+        total=total,
+        done=sum(not cell.is_open for cell in cells),
+        failed=sum(cell.state == "failed" for cell in cells),
+    )
+    for cell in cells:
+        state.take_score(cell)
+        if cell.state == "complete" and cell.seconds is not None:
+            state.seconds.append(cell.seconds)
+    return state
+
+
+def _plan_text(spec: StudySpec, reason: str, executor: Executor, session: Session) -> str:
+    slots = executor.slots
+    threads = f"{slots[0].threads} thread{'s' * (slots[0].threads > 1)} each"
+    return (
+        f"{spec.name}: {len(slots)} fit{'s' * (len(slots) > 1)} at a time on {slots[0].device.split(':')[0]} "
+        f"({reason}), {threads}, {session.study.facts['precision']}"
+    )
+
+
+def _conclude(session: Session, *, sampler: Sampler) -> SearchOutcome:
+    spec = session.spec
+    cells = session.database.cells(session.study, "search")
+    seconds = float(session.study.facts.get("search_seconds", 0.0))
+    result = SearchOutcome(
+        spec=spec,
+        cells=tuple(cells),
+        ranked=tuple(rank(cells, spec.search.objective)),
+        finished=is_finished(spec, cells, sampler=sampler, seconds=seconds),
+        seconds=seconds,
+        facts=session.study.facts,
+        best_file=session.folder.best,
+    )
+    if not result.ranked:
+        raise NoScoreError(
+            f"The search of {spec.name} ended, but no trial of {len(cells)} has a finite {spec.search.objective}",
+            fix=f"The causes are in {session.folder.trials}; after mending: the same command with --retry-failed",
+        )
+    return result

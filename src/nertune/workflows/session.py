@@ -1,0 +1,182 @@
+"""A study opened for writing: its folder locked, its rows found or made, its identity checked."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nertune.data.examples import Corpus
+from nertune.errors import StudyConflictError, Where, shown_path
+from nertune.results.database import LEASE_S, Database, StudyRow, open_database, sqlite_path
+from nertune.results.files import write_text
+from nertune.results.layout import StudyFolder
+from nertune.results.ownership import OutputLock
+from nertune.spec.fingerprint import identity_changes, study_identity
+from nertune.spec.load import dump_study
+from nertune.spec.study import StudySpec
+from nertune.spec.yaml_lines import read_yaml
+
+
+@dataclass
+class Session:
+    """An open study: this process is its only writer until the end of the `with` block."""
+
+    spec: StudySpec
+    folder: StudyFolder
+    database: Database
+    study: StudyRow
+
+    def set_facts(self, **facts: Any) -> None:
+        self.study = self.database.set_facts(self.study, **facts)
+
+    def renew_lease(self) -> None:
+        self.database.set_lease(self.study, this_process())
+
+
+def identity_of(spec: StudySpec, corpus: Corpus) -> dict[str, Any]:
+    """The study's identity with the fingerprints of train and dev."""
+    data = {name: corpus.splits[name].fingerprint for name in ("train", "dev")}
+    return study_identity(spec, data=data)
+
+
+def refuse_conflicts(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False) -> StudyRow | None:
+    """Look, change nothing: the study's row if there is one.
+
+    Raises  StudyConflictError when the folder belongs to another study, or the study was another one before
+    """
+    _refuse_foreign_folder(spec)
+    if spec.output.is_dir() and (spec.output / ".lock").exists():
+        with OutputLock(spec.output):  # refused here, before a worker is started for nothing
+            pass
+    path = sqlite_path(spec.storage)
+    if path is not None and not path.exists():
+        return None
+    database = open_database(spec.storage)
+    try:
+        study = database.find_study(spec.name)
+        if study is not None and not fresh:
+            _refuse_changes(study, identity)
+        return None if fresh else study
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False) -> Iterator[Session]:
+    """The study for writing; what an earlier coordinator left in flight is open again.
+
+    Raises  StudyConflictError as `refuse_conflicts` does, and when another process writes this study
+    """
+    refuse_conflicts(spec, identity=identity, fresh=fresh)
+    folder = StudyFolder(spec.output)
+    if fresh:
+        _retire(spec)
+    with OutputLock(folder.root):
+        database = open_database(spec.storage)
+        try:
+            study = database.find_study(spec.name) or database.add_study(
+                spec.name, task=spec.task, identity=identity, spec=spec.model_dump(mode="json"), output=folder.root
+            )
+            _take_lease(database, study)
+            session = Session(spec, folder, database, study)
+            database.update_study(study, output=str(folder.root), spec=spec.model_dump(mode="json"))
+            write_text(folder.study, dump_study(spec, folder=folder.root))
+            database.close_open_attempts(study)
+            yield session
+            database.set_lease(study, None)
+        finally:
+            database.close()
+
+
+def _refuse_foreign_folder(spec: StudySpec) -> None:
+    kept = StudyFolder(spec.output).study
+    if not kept.exists():
+        return
+    owner = read_yaml(kept).values
+    name = owner.get("name") if isinstance(owner, dict) else None
+    if name != spec.name:
+        raise StudyConflictError(
+            f"this folder holds the results of the study {name}, not of {spec.name}",
+            where=Where(spec.output),
+            fix=f"Give {spec.name} a folder of its own: output: runs/{spec.name}",
+        )
+
+
+def _refuse_changes(study: StudyRow, identity: Mapping[str, Any]) -> None:
+    changed = identity_changes(study.identity, identity)
+    if changed:
+        raise StudyConflictError(
+            f"the study {study.name} was begun with other values of: {', '.join(changed)}",
+            where=Where(Path(study.output)),
+            fix="Give the new study another name, or add --fresh: it moves the old results aside and deletes nothing",
+        )
+
+
+def _retire(spec: StudySpec) -> None:
+    """Move the study's rows and folder to NAME@n."""
+    folder = StudyFolder(spec.output)
+    database = open_database(spec.storage)
+    try:
+        study = database.find_study(spec.name)
+        taken = {row.name for row in database.studies()}
+        number = 1
+        while f"{spec.name}@{number}" in taken or Path(f"{folder.root}@{number}").exists():
+            number += 1
+        moved = Path(f"{folder.root}@{number}")
+        if folder.root.exists():
+            with OutputLock(folder.root):
+                _rename(folder.root, moved)
+        if study is not None:
+            database.rename_study(study, name=f"{spec.name}@{number}", output=moved)
+    finally:
+        database.close()
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise StudyConflictError(
+            f"cannot be moved to {shown_path(target)}: {error.strerror}", where=Where(source)
+        ) from None
+
+
+def _take_lease(database: Database, study: StudyRow) -> None:
+    """The study's row is ours, too: with a database on another machine, the folder's lock is not enough."""
+    owner, seen_s = database.lease(study)
+    if owner and seen_s < LEASE_S and _is_alive(owner):
+        raise StudyConflictError(
+            f"the study {study.name} is being written by process {owner['pid']} on {owner['host']}",
+            where=Where(Path(study.output)),
+            fix="Wait for it, or stop it: both would write the same cells",
+        )
+    database.set_lease(study, this_process())
+
+
+def _is_alive(owner: Mapping[str, Any]) -> bool:
+    """Whether the holder of a lease can still be at work; one on another machine is believed for LEASE_S seconds."""
+    me = this_process()
+    if owner["host"] != me["host"]:
+        return True
+    if owner["pid"] == os.getpid():
+        return False
+    try:
+        return bool(psutil.pid_exists(owner["pid"]) and owner["started"] == process_started(owner["pid"]))
+    except psutil.Error:
+        return False
+
+
+def this_process() -> dict[str, Any]:
+    """Host, pid and start of this process: a pid alone is given to another one some day."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": process_started(os.getpid())}
+
+
+def process_started(pid: int) -> float:
+    return float(psutil.Process(pid).create_time())
