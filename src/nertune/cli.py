@@ -252,11 +252,12 @@ def pretrain(
     quiet: IsQuiet = False,
 ) -> None:
     """A tokenizer and a small BERT from plain text, for languages and sites without a hub model."""
-    given = {option.name: locals()[option.name] for option in fields(PretrainOptions)}
+    given = locals()
+    chosen = {option.name: given[option.name] for option in fields(PretrainOptions)}
     from nertune.workflows.pretrain import pretrain as run_pretrain
 
     say = _say_nothing if quiet else _say
-    record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**given), tell=say, fresh=fresh)
+    record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**chosen), tell=say, fresh=fresh)
     if as_json:
         _print_json(record.to_json())
     else:

@@ -52,7 +52,7 @@ class State:
 
     def take_score(self, cell: CellRow) -> None:
         value = cell.scores.get("dev", {}).get(self.objective)
-        if value is not None and (self.best is None or self._is_better(value, self.best[0])):
+        if value is not None and (self.best is None or self.is_better(value, self.best[0])):
             self.best = (value, cell_name(cell.stage, cell.number))
 
     def seconds_left(self) -> float | None:
@@ -60,10 +60,13 @@ class State:
         if not self.seconds or self.total is None:
             return None
         mean = statistics.fmean(self.seconds)
-        begun = sum(min(mean, time.monotonic() - fit.started) for fit in self.running.values())
-        return max(0.0, ((self.total - self.done) * mean - begun) / max(1, self.slots))
+        now = time.monotonic()
+        # a fit that takes longer than the mean is believed to be nearly done, not done
+        left = sum(max(mean - (now - fit.started), 0.1 * mean) for fit in self.running.values())
+        waiting = self.total - self.done - len(self.running)
+        return max(0.0, (waiting * mean + left) / max(1, self.slots))
 
-    def _is_better(self, value: float, best: float) -> bool:
+    def is_better(self, value: float, best: float) -> bool:
         return value < best if self.minimised else value > best
 
     def headline(self) -> str:
@@ -73,7 +76,7 @@ class State:
             parts.append(f"{self.failed} failed")
         if self.best:
             parts.append(f"best {self.objective} {score_text(self.best[0])} ({self.best[1]})")
-        if self.seconds_left() is not None:
+        if self.done != self.total and self.seconds_left() is not None:
             parts.append(f"about {duration_text(self.seconds_left())} left")
         return " · ".join(parts)
 

@@ -126,7 +126,7 @@ def show_check(told: Mapping[str, Any]) -> None:
 def search_json(outcome: SearchOutcome, *, top: int | None = None) -> dict[str, Any]:
     """The outcome of a search as plain data."""
     spec = outcome.spec
-    return without_nan(
+    told: dict[str, Any] = without_nan(
         {
             "study": spec.name,
             "task": spec.task,
@@ -139,12 +139,13 @@ def search_json(outcome: SearchOutcome, *, top: int | None = None) -> dict[str, 
             "best_file": str(outcome.best_file),
         }
     )
+    return told
 
 
 def final_json(outcome: FinalOutcome) -> dict[str, Any]:
     """The outcome of best-and-train as plain data."""
-    told = {**outcome.summary, "output": str(outcome.folder)}
-    return without_nan(told)
+    told: dict[str, Any] = without_nan({**outcome.summary, "output": str(outcome.folder)})
+    return told
 
 
 def shown_source(source: str) -> str:
@@ -175,11 +176,11 @@ def _say_optimism(console: Console, summary: Mapping[str, Any], *, objective: st
     search = summary["search"]
     if search["too_hopeful_by"] is None:
         return
+    difference = search["too_hopeful_by"]
     _say(
         console,
-        f"Search        dev {objective} {score_text(search['dev_score'])} in trial {search['trial']}; "
-        f"mean of the seeds {score_text(search['mean_dev_score_of_seeds'])}: "
-        f"too hopeful by {search['too_hopeful_by']:+.4f}",
+        f"Search        dev {objective} {score_text(search['dev_score'])} in trial {search['trial']}, "
+        f"{score_text(search['mean_dev_score_of_seeds'])} in the mean of the seeds ({difference:+.4f})",
     )
 
 

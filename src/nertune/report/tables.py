@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from nertune.report.text import epoch_text, safe_text, score_text, short_key, value_text
 from nertune.results.database import CellRow
+from nertune.results.summary import spread
 
 WIDE = 200  # columns of a pipe or a file, where nothing needs to fit a screen
 
@@ -40,13 +40,13 @@ def trials_table(ranked: Sequence[CellRow], *, keys: Sequence[str], objective: s
 
 
 def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> Table:
-    """One row a seed, then mean ± sd; each score on dev and on test.
+    """One row a seed, then mean and sd: the first score on dev, all of them on test.
 
     seeds  rows with `seed`, `best_epoch` and `scores`: {split: {name: value}}
     """
     table = _table()
     table.add_column("seed", justify="right")
-    columns = [(split, name) for split in ("dev", "test") for name in names]
+    columns = [("dev", names[0]), *(("test", name) for name in names)]
     for split, name in columns:
         table.add_column(f"{split} {_heading(name)}", justify="right")
     table.add_column("best epoch", justify="right")
@@ -54,8 +54,11 @@ def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> 
         values = [score_text(row["scores"].get(split, {}).get(name)) for split, name in columns]
         table.add_row(str(row["seed"]), *values, epoch_text(row["best_epoch"]))
     table.add_section()
-    spreads = [mean_and_sd([row["scores"].get(split, {}).get(name) for row in seeds]) for split, name in columns]
-    table.add_row("mean ± sd", *spreads, "", style="bold")
+    spreads = [
+        spread({row["seed"]: row["scores"].get(split, {}).get(name) for row in seeds}) for split, name in columns
+    ]
+    table.add_row("mean", *(score_text(found["mean"]) for found in spreads), "", style="bold")
+    table.add_row("± sd", *(score_text(found["sd"]) for found in spreads), "", style="bold")
     return table
 
 
@@ -72,16 +75,6 @@ def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
 
 
 LABEL_SCORES = ("precision", "recall", "f1")
-
-
-def mean_and_sd(values: Sequence[float | None]) -> str:
-    """`0.8123 ± 0.0045`: mean and sample standard deviation (n - 1); without ± for a single value."""
-    found = [value for value in values if value is not None]
-    if not found:
-        return "–"
-    if len(found) == 1:
-        return score_text(found[0])
-    return f"{score_text(statistics.fmean(found))} ± {score_text(statistics.stdev(found))}"
 
 
 def trial_rows(cells: Sequence[CellRow], *, keys: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -159,6 +159,11 @@ class TrainSpec(Section):
     )
 
 
+def default_space() -> dict[str, list[Any] | dict[str, Any]]:
+    """BERT's own recipe: its batch sizes and learning rates."""
+    return {"train.batch_size": [16, 32], "train.learning_rate": [1e-5, 2e-5, 3e-5, 5e-5]}
+
+
 class SearchSpec(Section):
     """Which settings are tried, and what makes one better."""
 
@@ -177,10 +182,7 @@ class SearchSpec(Section):
     )
     sampler_seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the sampler (tpe, random)")
     space: dict[str, list[Any] | dict[str, Any]] = Field(
-        default_factory=lambda: {
-            "train.batch_size": [16, 32],
-            "train.learning_rate": [1e-5, 2e-5, 3e-5, 5e-5],
-        },
+        default_factory=default_space,
         description="Searched keys of `model` and `train`, each with a list of values or `{low, high, log, step}`. The default is BERT's own recipe",
     )
 

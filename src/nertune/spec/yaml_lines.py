@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from nertune.errors import StudyFileError, UserError, Where
+from nertune.errors import StudyFileError, UserError, Where, raise_all
 
 KeyPath = tuple[str | int, ...]
 
@@ -30,22 +30,25 @@ for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "-+."),
 ):
     _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), [*_first.replace("\0", ""), ""])
+# YAML 1.1 reads 010 as 8 and stumbles over 08
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 
 @dataclass
 class YamlTree:
-    """Values of one file, the line of each key path, and what was wrong on the way."""
+    """Values of one file, the line of each key path, what was wrong on the way, and keys that `--set` wrote."""
 
     path: Path
     values: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[UserError] = field(default_factory=list)
+    edited: set[KeyPath] = field(default_factory=set)
 
     def where(self, key: KeyPath) -> Where:
-        """The line of a key, or of the nearest key above it that was written."""
-        while key and key not in self.lines:
+        """The line of a key, or of the nearest key above it that was written; `--set` for what stands in no file."""
+        while key and key not in self.lines and key not in self.edited:
             key = key[:-1]
-        return Where(self.path, self.lines.get(key))
+        return Where(Path("--set")) if key in self.edited else Where(self.path, self.lines.get(key))
 
 
 def read_yaml(path: Path, *, as_written: set[tuple[str, ...]] = AS_WRITTEN) -> YamlTree:
@@ -60,16 +63,25 @@ def read_yaml(path: Path, *, as_written: set[tuple[str, ...]] = AS_WRITTEN) -> Y
     except yaml.YAMLError as error:
         raise _syntax_error(path, error) from None
     if node is not None:
-        tree.values = _value(node, key=(), tree=tree, as_written=as_written)
+        try:
+            tree.values = _value(node, key=(), tree=tree, as_written=as_written)
+        except RecursionError:
+            raise StudyFileError("is nested without end: an alias stands inside its own anchor", where=Where(path)) from None
     return tree
 
 
-def read_scalar(text: str) -> Any:
-    """The value that a study file would read in this place, for `--set key=VALUE`."""
+def read_edit(text: str, *, key: KeyPath) -> Any:
+    """The value that a study file would read at this key, for `--set key=VALUE`; what is no YAML is text."""
     try:
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader with other scalars
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError:
         return text
+    if node is None:
+        return None
+    tree = YamlTree(Path("--set"))
+    value = _value(node, key=key, tree=tree, as_written=AS_WRITTEN)
+    raise_all(tree.problems)
+    return value
 
 
 def _read_text(path: Path) -> str:
@@ -94,7 +106,7 @@ def _read_text(path: Path) -> str:
 
 def _syntax_error(path: Path, error: yaml.YAMLError) -> StudyFileError:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     line = mark.line + 1 if mark else None
     return StudyFileError(
         f"is not YAML: {problem}", where=Where(path, line), fix="Check the indentation, the colons and the quotes"
@@ -111,7 +123,14 @@ def _value(node: yaml.Node, *, key: KeyPath, tree: YamlTree, as_written: set[tup
         ]
     if key[:2] in as_written and node.tag != "tag:yaml.org,2002:null":
         return node.value
-    return _Loader("").construct_object(node)
+    try:
+        return _Loader("").construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        where = Where(tree.path, node.start_mark.line + 1)
+        tree.problems.append(
+            StudyFileError(f"{dotted(key)} has the tag {node.tag}, which says nothing here", where=where, fix="Remove it")
+        )
+        return None
 
 
 def _mapping(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from nertune.workflows.opening import (
     prepare,
     tell_encoding,
     tell_findings,
+    tell_trouble,
 )
 from nertune.workflows.search import device_batch, is_finished, limits_of, parameters_of, write_best_file
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
@@ -79,13 +81,18 @@ def best_and_train(
             fix=f"nertune search {study_file}",
         )
     tell_findings(opened, progress.say)
-    plan = plan_for(spec, n_jobs=len(spec.final.seeds) * spec.final.candidates, facts=known.facts, workers=workers)
-    with open_executor(spec, plan) as executor, open_session(spec, identity=identity) as session:
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(spec, identity=identity))
         setting, candidates = choose_candidates(session, study_file=study_file, so_far=so_far, tell=progress.say)
-        look_at_model(executor, opened)
-        told = prepare(executor, opened, session=session)
-        tell_encoding(told, progress.say)
-        finals = Finals(session, opened, executor, progress, model_type=told["model_type"], retry_failed=retry_failed)
+
+        def start_executor(n_jobs: int) -> Executor:
+            plan = plan_for(spec, n_jobs=n_jobs, facts=session.study.facts, workers=workers)
+            executor = stack.enter_context(open_executor(spec, plan))
+            look_at_model(executor, opened)
+            tell_encoding(prepare(executor, opened, session=session), progress.say)
+            return executor
+
+        finals = Finals(session, opened, progress, start_executor=start_executor, retry_failed=retry_failed)
         chosen = finals.choose(candidates)
         cells = finals.refit(chosen)
         return finals.conclude(setting, chosen, cells=cells, candidates=candidates)
@@ -147,17 +154,16 @@ class Finals:
         self,
         session: Session,
         opened: Opened,
-        executor: Executor,
         progress: Progress,
         *,
-        model_type: str,
+        start_executor: Callable[[int], Executor],
         retry_failed: bool,
     ) -> None:
         self._session = session
         self._opened = opened
-        self._executor = executor
         self._progress = progress
-        self._model_type = model_type
+        self._start_executor = start_executor  # not called when every fit is there already
+        self._executor: Executor | None = None
         self._retry_failed = retry_failed
 
     # candidates
@@ -196,8 +202,10 @@ class Finals:
         by_id = {candidate.point_id: candidate for candidate in candidates}
         self._make_cells(stage, candidates)
         wanted = [cell for cell in session.database.cells(session.study, stage) if self._is_wanted(cell, by_id)]
-        if not any(cell.is_open for cell in wanted):
+        n_open = sum(cell.is_open for cell in wanted)
+        if not n_open:
             return wanted
+        self._executor = self._executor or self._start_executor(n_open)
         tracker = open_tracker(
             spec.track.aim, storage=spec.storage, study=spec.name, log=session.folder.logs / "aim.log"
         )
@@ -218,13 +226,14 @@ class Finals:
             renew_lease=session.renew_lease,
             every_tick=tracker.check,
         )
-        self._progress.begin(self._state(stage, wanted))
+        self._progress.begin(self._state(stage, wanted, slots=len(self._executor.slots)))
         tracker.start()
         try:
             coordinate(work, self._executor)
         finally:
             self._progress.close()
             tracker.finish()
+            tell_trouble(tracker, self._progress.say)
         return [cell for cell in session.database.cells(session.study, stage) if self._is_wanted(cell, by_id)]
 
     def _make_cells(self, stage: Stage, candidates: Sequence[Candidate]) -> None:
@@ -291,7 +300,7 @@ class Finals:
     def _folder_name(self, cell: CellRow, candidate: Candidate) -> str:
         spec = candidate.spec
         return seed_folder_name(
-            model_name=spec.model.name or self._model_type,
+            model_name=spec.model.name or self._session.study.facts["model_type"],
             base=spec.model.base,
             study=spec.name,
             train=spec.train.model_dump(),
@@ -304,14 +313,14 @@ class Finals:
         root = self._session.folder.candidates if cell.stage == "candidate" else self._session.folder.root
         return root / self._folder_name(cell, candidate)
 
-    def _state(self, stage: Stage, wanted: Sequence[CellRow]) -> State:
+    def _state(self, stage: Stage, wanted: Sequence[CellRow], *, slots: int) -> State:
         spec = self._session.spec
         done = [cell for cell in wanted if not cell.is_open]
         state = State(
             title=f"{spec.name}, {'candidates' if stage == 'candidate' else 'seeds'}",
             objective=spec.search.objective,
             epochs=spec.train.epochs,
-            slots=len(self._executor.slots),
+            slots=slots,
             minimised=is_minimised(spec.search.objective),
             total=len(wanted),
             done=len(done),

@@ -117,7 +117,7 @@ def _epochs_factor(spec: StudySpec, sampler: Sampler) -> float:
     """Mean epochs of the cells over the epochs as written, when epochs are searched on a grid."""
     if "train.epochs" not in spec.search.space or sampler.size is None:
         return 1.0
-    epochs = [point["train.epochs"] for point in grid_points(spec)]
+    epochs: list[int] = [point["train.epochs"] for point in grid_points(spec)]
     return sum(epochs) / len(epochs) / spec.train.epochs
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from nertune.execute.single import run_one
 from nertune.scores import OBJECTIVES
 from nertune.spec.load import load_study
 from nertune.spec.study import StudySpec
+from nertune.track.projector import Tracker
 from nertune.trials.job import Job
 from nertune.workflows.session import Session
 
 Tell = Callable[[str], None]
 
-# What workers need beyond the job's own imports, loaded once before they are forked.
-PRELOAD = ("nertune.trials.run",)
+JOB_CODE = JobCode()  # what workers run, by name: this process never imports it (unless `execute.kind: inline`)
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,8 @@ def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
 @contextmanager
 def open_executor(spec: StudySpec, plan: Plan) -> Iterator[Executor]:
     """Workers for the plan's slots, ended with the block, however it ends."""
-    executor = EXECUTORS[spec.execute.kind](
-        plan.slots, code=JobCode(preload=(*PRELOAD, *modelling_code(spec.model.base)))
-    )
+    code = replace(JOB_CODE, preload=(*JOB_CODE.preload, *modelling_code(spec.model.base)))
+    executor = EXECUTORS[spec.execute.kind](plan.slots, code=code)
     try:
         executor.start()
         yield executor
@@ -137,6 +136,7 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
         session.set_facts(
             threads=executor.slots[0].threads,
             precision=told["precision"],
+            model_type=told["model_type"],
             step_seconds=told["step_seconds"],
             versions=told["versions"],
         )
@@ -176,3 +176,9 @@ def tell_encoding(told: Mapping[str, Any], tell: Tell) -> None:
 def command_line() -> str:
     """The command as it was typed, for the record."""
     return shlex.join(["nertune", *sys.argv[1:]]) if Path(sys.argv[0]).name == "nertune" else shlex.join(sys.argv)
+
+
+def tell_trouble(tracker: Tracker, tell: Tell) -> None:
+    """What the Aim runs lack, once the tracker has ended; the record lacks nothing."""
+    if tracker.trouble:
+        tell(f"Notice: the Aim runs are incomplete ({tracker.trouble}); nertune ui STUDY --rebuild makes them anew")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nertune.errors import raise_all
+from nertune.errors import raise_all, shown_path
 from nertune.pretrain.options import PretrainOptions, option_problems
 from nertune.pretrain.output import (
     building,
@@ -46,6 +46,15 @@ class PretrainRecord:
     seconds: float
     made: bool
 
+    def __str__(self) -> str:
+        held_out = "" if self.held_out_loss is None else f", {self.held_out_loss:.2f} held out"
+        return (
+            f"tokenizer  {shown_path(self.tokenizer)}  {self.vocabulary_size} pieces\n"
+            f"model      {shown_path(self.model)}  {self.n_parameters:,} parameters\n"
+            f"loss       {self.first_loss:.2f} to {self.last_loss:.2f}{held_out}\n"
+            f"made in    {self.seconds:.0f} s{'' if self.made else ', by an earlier run'}"
+        )
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"tokenizer": str(self.tokenizer), "model": str(self.model)}
 
@@ -72,7 +81,7 @@ def pretrain(
     with own(output_dir):
         note = read_note(output_dir)
         if not fresh and note is not None and note["identity"] == identity and is_complete(output_dir):
-            tell(f"{output_dir} was made from this text with these options already; nothing to do")
+            tell(f"{shown_path(output_dir)} was made from this text with these options already; nothing to do")
             return _record(output_dir, facts=note["record"], made=False)
         if not fresh:
             refuse_other(output_dir, note=note, identity=identity)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 from nertune.errors import StudyConflictError, StudyFileError, Where
 from nertune.results.files import write_text
 from nertune.spec.load import load_study, read_study, relative_path
+from nertune.spec.study import default_space
 from nertune.spec.yaml_lines import YamlTree
 
 FOLDER = Path("studies")
@@ -100,13 +100,11 @@ def _tree(form: QuickForm, *, folder: Path, trials: int | None, timeout: str | N
     return tree
 
 
-def _space(form: QuickForm) -> Mapping[str, Sequence[Any]] | None:
+def _space(form: QuickForm) -> dict[str, Any] | None:
     if not form.batch_sizes and not form.learning_rates:
         return None
-    return {
-        "train.batch_size": list(form.batch_sizes) or [16, 32],
-        "train.learning_rate": list(form.learning_rates) or [1e-5, 2e-5, 3e-5, 5e-5],
-    }
+    given = {"train.batch_size": list(form.batch_sizes), "train.learning_rate": list(form.learning_rates)}
+    return {key: given[key] or values for key, values in default_space().items()}
 
 
 def _given(**values: Any) -> dict[str, Any]:

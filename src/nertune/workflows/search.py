@@ -13,7 +13,7 @@ from nertune.execute.coordinate import Limits, Work, coordinate
 from nertune.execute.executor import Executor
 from nertune.report.progress import Progress, State
 from nertune.report.tables import trial_rows
-from nertune.results.database import CellRow
+from nertune.results.database import CellRow, StudyRow, open_database
 from nertune.results.files import write_csv
 from nertune.results.layout import cell_name
 from nertune.results.outcomes import SearchOutcome
@@ -35,6 +35,7 @@ from nertune.workflows.opening import (
     prepare,
     tell_encoding,
     tell_findings,
+    tell_trouble,
 )
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
@@ -64,6 +65,10 @@ def search(
     identity = identity_of(spec, opened.corpus)
     known = refuse_conflicts(spec, identity=identity, fresh=fresh)
     tell_findings(opened, progress.say)
+    if known is not None and not retry_failed and _is_over(spec, known, sampler=sampler):
+        with open_session(spec, identity=identity) as session:
+            _Views(session, SearchCells(session, sampler=sampler)).finish()
+            return _conclude(session, sampler=sampler)
     total = cells_wanted(spec, sampler)
     plan = plan_for(spec, n_jobs=total or 10**6, facts=known.facts if known else None, workers=workers)
     with open_executor(spec, plan) as executor:
@@ -93,6 +98,16 @@ def is_finished(spec: StudySpec, cells: Sequence[CellRow], *, sampler: Sampler, 
     if spec.search.trials is not None and len(cells) >= spec.search.trials:
         return True
     return sampler.size is not None and sampler.next_point(cells) is None
+
+
+def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
+    """Whether the record holds the whole search already, so that no worker is needed."""
+    database = open_database(spec.storage)
+    try:
+        cells = database.cells(study, "search")
+    finally:
+        database.close()
+    return is_finished(spec, cells, sampler=sampler, seconds=float(study.facts.get("search_seconds", 0.0)))
 
 
 class SearchCells:
@@ -183,10 +198,7 @@ def _run_cells(
         progress.close()
         views.finish()
         tracker.finish()
-        if tracker.trouble:
-            progress.say(
-                f"Notice: the Aim runs are incomplete ({tracker.trouble}); `nertune ui --rebuild` makes them anew"
-            )
+        tell_trouble(tracker, progress.say)
 
 
 def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int | None) -> Job:

@@ -1,0 +1,101 @@
+"""Jobs of milliseconds in place of fits: the study's course without torch. The score is a function of the point."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+
+def run_job(job: dict[str, Any], line: Any, place: Any) -> dict[str, Any]:
+    return JOBS[job["kind"]](job, line)
+
+
+def look(job: dict[str, Any], line: Any) -> dict[str, Any]:
+    return {
+        "model_type": "stub",
+        "n_parameters": 10,
+        "tokenizer": "Stub",
+        "n_pieces": 9,
+        "max_pieces": 8,
+        "n_labels": 3,
+    }
+
+
+def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
+    return {
+        "model_type": "stub",
+        "precision": job["precision"] or "fp32",
+        "step_seconds": {"fp32": 0.001},
+        "counts": {},
+        "versions": {},
+    }
+
+
+def trial(job: dict[str, Any], line: Any) -> dict[str, Any]:
+    train = job["spec"]["train"]
+    _misbehave(job, train)
+    for epoch in range(1, 3):
+        time.sleep(float(os.environ.get("STUB_SECONDS", "0.002")))
+        line.ask(
+            {"step": epoch, "epoch": float(epoch), "split": "dev", "values": {"f1": score(train, epoch), "loss": 1.0}}
+        )
+    overall = {"f1": score(train, 2), "loss": 1.0}
+    return {"best_epoch": 2.0, "best_step": 2, "scores": {"dev": {"overall": overall, "labels": {}}}}
+
+
+def score(train: dict[str, Any], epoch: int) -> float:
+    """Best near a learning rate of 1e-4, better with a larger batch, a little better in the second epoch."""
+    distance = abs(math.log10(train["learning_rate"]) + 4)
+    return round(1 / (1 + distance) + train["batch_size"] / 10_000 + epoch / 100_000, 9)
+
+
+def _misbehave(job: dict[str, Any], train: dict[str, Any]) -> None:
+    """Faults named by the weight decay, each once per file in STUB_FAULTS, so that a second try goes well."""
+    fault = FAULTS.get(train["weight_decay"])
+    if fault is None:
+        return
+    mark = Path(os.environ["STUB_FAULTS"]) / f"{job['id'].split('.')[0]}-{fault.__name__}"
+    if fault in LASTING or not mark.exists():
+        mark.touch()
+        fault()
+
+
+class NotFiniteError(Exception):
+    fault_kind = "nan"
+
+
+def nan() -> None:
+    raise NotFiniteError("loss is not finite at step 3 (loss: 0.7 before)")
+
+
+def out_of_memory() -> None:
+    raise MemoryError("no memory for this batch")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang() -> None:
+    time.sleep(600)
+
+
+def bug() -> None:
+    raise KeyError("a name that is not there")
+
+
+def disk_full() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def take_long() -> None:
+    time.sleep(5)
+
+
+FAULTS = {0.01: nan, 0.02: out_of_memory, 0.03: die, 0.04: hang, 0.05: bug, 0.06: disk_full, 0.07: take_long}
+LASTING = (nan, bug, take_long)
+JOBS = {"look": look, "prepare": prepare, "trial": trial}

@@ -1,0 +1,137 @@
+"""A search from the outside: what it leaves, how it continues, what it refuses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from stub_study import GRID_4, GRID_40, Heard, StubStudy
+
+from nertune.errors import NoScoreError, StudyConflictError
+from nertune.results.outcomes import SearchOutcome
+
+Make = Callable[..., StubStudy]
+Run = Callable[..., SearchOutcome]
+
+
+def test_every_cell_of_the_grid_runs_once_and_the_best_is_written(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_40)
+    outcome = run_search(study, workers=2)
+    assert len({tuple(cell.point.items()) for cell in outcome.cells}) == 40
+    assert outcome.finished
+    assert outcome.best.point == {"train.batch_size": 64, "train.learning_rate": 1e-4}
+    assert "learning_rate: 0.0001" in (study.output / "best.yaml").read_text()
+    assert [row[0] for row in study.trials("number")] == [str(number) for number in range(40)]
+
+
+def test_a_second_call_runs_nothing_and_says_the_same(stub_study: Make, run_search: Run) -> None:
+    study, heard = stub_study(), Heard()
+    first = run_search(study)
+    second = run_search(study, progress=heard)
+    assert heard.outcomes == []
+    assert second.ranked == first.ranked
+
+
+def test_a_widened_grid_keeps_its_finished_cells(stub_study: Make, run_search: Run) -> None:
+    study, heard = stub_study(), Heard()
+    before = run_search(study).cells
+    study.write(space="{train.batch_size: [8, 16], train.learning_rate: [1e-4, 1e-5, 1e-6]}")
+    after = run_search(study, progress=heard).cells
+    assert after[:4] == before
+    assert sorted(number for number, *_ in heard.outcomes) == [4, 5]
+
+
+def test_trials_is_a_total_over_all_calls(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_40)
+    assert len(run_search(study, edits=["search.trials=3"]).cells) == 3
+    assert len(run_search(study, edits=["search.trials=5"]).cells) == 5
+
+
+def test_timeout_is_a_total_over_all_calls(stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUB_SECONDS", "0.2")
+    study = stub_study(space=GRID_40)
+    first = run_search(study, edits=["search.timeout=1.5"], workers=1)
+    assert first.finished
+    assert 0 < len(first.ranked) < 40
+    assert len(run_search(study, edits=["search.timeout=1.5"], workers=1).ranked) == len(first.ranked)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_search_never_opens_the_test_file(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    os.mkfifo(study.folder / "data" / "test.txt")  # opening it would wait for ever
+    assert run_search(study).finished
+
+
+def test_changed_data_are_refused_until_fresh_moves_the_old_results_aside(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study)
+    with (study.folder / "data" / "dev.txt").open("a") as stream:
+        stream.write("\nDora\tB-Person\n")
+    with pytest.raises(StudyConflictError, match=r"data\.dev(.|\n)*--fresh"):
+        run_search(study)
+    run_search(study, fresh=True)
+    assert (study.output.with_name("s@1") / "trials.csv").exists()
+    assert study.trials("state") == [("complete",)] * 4
+
+
+def test_a_changed_key_is_refused_by_name(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study)
+    with pytest.raises(StudyConflictError, match=r"train\.epochs \(4 → 2\)"):
+        run_search(study, edits=["train.epochs=2"])
+
+
+def test_another_studys_folder_is_refused_by_name(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study)
+    with pytest.raises(StudyConflictError, match="results of the study s, not of other"):
+        run_search(study, edits=["name=other", f"output={study.output}"])
+
+
+def test_two_studies_share_a_database(stub_study: Make, run_search: Run) -> None:
+    first, second = stub_study("a"), stub_study("b")
+    database = first.folder.parent / "shared.db"
+    for study in (first, second):
+        assert run_search(study, edits=[f"storage={database}"]).finished
+    assert first.trials() == second.trials()
+
+
+def test_a_best_setting_edited_by_hand_is_left_as_it_is(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study)
+    best = study.output / "best.yaml"
+    best.write_text(best.read_text().replace("learning_rate: 0.0001", "learning_rate: 0.0002"))
+    study.write(space="{train.batch_size: [8, 16, 64], train.learning_rate: [1e-4, 1e-5]}")
+    run_search(study)
+    assert "learning_rate: 0.0002" in best.read_text()
+
+
+def test_tpe_asks_no_point_twice_and_stops_when_a_small_space_is_exhausted(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_4, search="  sampler: tpe\n  trials: 20")
+    outcome = run_search(study, workers=2)
+    assert len(outcome.cells) == 4
+    assert outcome.finished
+
+
+def test_a_search_without_a_finite_score_ends_with_its_own_error(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space="{train.weight_decay: [0.01]}")
+    with pytest.raises(NoScoreError, match="--retry-failed"):
+        run_search(study)
+    assert study.trials("state", "cause")[0][0] == "failed"
+
+
+def test_the_resolved_study_lies_beside_the_results(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study, edits=["final.candidates=2"])
+    assert "candidates: 2" in (study.output / "study.yaml").read_text()
+
+
+def test_a_read_only_output_folder_is_told_before_anything_starts(stub_study: Make, run_search: Run) -> None:
+    target = Path("/proc/nertune-output") if Path("/proc").is_dir() else Path("/nertune-output")
+    study = stub_study()
+    with pytest.raises(Exception, match=r"output=FOLDER") as told:
+        run_search(study, edits=[f"output={target}"])
+    assert told.value.exit_code == 2  # type: ignore[attr-defined]

@@ -1,0 +1,184 @@
+"""What the design promises of every fault (section 7), each by doing the thing."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from stub_study import GRID_40, Heard, StubStudy, kill, processes_in_session
+
+from nertune.errors import NertuneError, StoppedError
+from nertune.results.outcomes import SearchOutcome
+
+Make = Callable[..., StubStudy]
+Run = Callable[..., SearchOutcome]
+
+
+def space_with(fault: float) -> str:
+    """Three cells of which the middle one has this weight decay, which stub_jobs.py takes for a fault."""
+    return f"{{train.weight_decay: [0.0, {fault}, 0.5]}}"
+
+
+def unbroken(stub_study: Make, *, search: str = "", space: str = GRID_40) -> list[tuple[str, ...]]:
+    study = stub_study("unbroken", space=space, search=search)
+    assert study.finish(workers=1).returncode == 0
+    return study.trials()
+
+
+def kill_at_random(study: StubStudy, *, times: int, seed: int) -> None:
+    """Kill the coordinator so many times, each a random moment after its start, then let it finish."""
+    chance = random.Random(seed)
+    for _ in range(times):
+        process = study.start(seconds=0.01, workers=1)
+        time.sleep(chance.uniform(0.7, 2.2))
+        kill(process)
+    assert study.finish(workers=1).returncode == 0
+
+
+def test_a_search_killed_at_random_ends_with_the_cells_of_an_unbroken_one(stub_study: Make) -> None:
+    study = stub_study(space=GRID_40)
+    kill_at_random(study, times=4, seed=1)
+    assert study.trials() == unbroken(stub_study)
+
+
+def test_a_killed_tpe_search_asks_the_same_points_as_an_unbroken_one(stub_study: Make) -> None:
+    parts = {
+        "search": "  sampler: tpe\n  trials: 20",
+        "space": "{train.batch_size: [8, 16, 32], train.learning_rate: {low: 1e-6, high: 1e-2, log: true}}",
+    }
+    study = stub_study(**parts)
+    kill_at_random(study, times=3, seed=2)
+    assert study.trials() == unbroken(stub_study, **parts)
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_and_double_nothing(stub_study: Make) -> None:
+    study = stub_study(space=GRID_40)
+    kill_at_random(study, times=50, seed=3)
+    assert study.trials() == unbroken(stub_study)
+
+
+def test_ctrl_c_saves_the_state_ends_with_130_and_the_same_command_continues(stub_study: Make) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=0.05, workers=2)
+    _wait_for_trials(study)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "what was finished is saved" in err
+    assert processes_in_session(process.pid) == []
+    assert study.finish(workers=2).returncode == 0
+    assert sorted(study.trials("state")) == [("complete",)] * 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_search_ends_with_75_and_continues(stub_study: Make, number: signal.Signals) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=0.05, workers=2)
+    _wait_for_trials(study)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 75
+    assert study.finish(workers=2).returncode == 0
+    assert len(study.trials()) == 40
+
+
+def test_no_process_outlives_a_killed_coordinator(stub_study: Make) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=1, workers=2)
+    _wait_for(lambda: len(processes_in_session(process.pid)) >= 1)
+    time.sleep(1)
+    kill(process)
+    _wait_for(lambda: not processes_in_session(process.pid))
+
+
+def test_a_second_coordinator_is_refused_while_the_first_goes_on(stub_study: Make) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=0.1, workers=1)
+    _wait_for_trials(study)
+    second = study.finish(workers=1)
+    assert second.returncode == 2
+    assert f"process {process.pid}" in second.stderr
+    kill(process)
+
+
+def test_a_cell_whose_worker_is_killed_is_tried_again(stub_study: Make, run_search: Run) -> None:
+    heard = Heard()
+    outcome = run_search(stub_study(space=space_with(0.03)), progress=heard, workers=1)
+    assert [cell.state for cell in outcome.cells] == ["complete"] * 3
+    assert heard.outcomes == [
+        (0, "complete", "complete"),
+        (1, "failed", "waiting"),
+        (1, "complete", "complete"),
+        (2, "complete", "complete"),
+    ]
+
+
+def test_a_silent_worker_is_replaced_and_its_cell_tried_again(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=space_with(0.04), more="execute: {hang_after: 0.5}")
+    outcome = run_search(study, workers=1)
+    assert [(cell.state, cell.attempts) for cell in outcome.cells] == [
+        ("complete", 1),
+        ("complete", 2),
+        ("complete", 1),
+    ]
+
+
+def test_a_fit_over_its_time_limit_fails_with_that_cause(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=space_with(0.07), more="execute: {trial_timeout: 1}")
+    cell = run_search(study, workers=1).cells[1]
+    assert (cell.state, cell.cause) == ("failed", "timeout")
+    assert "execute.trial_timeout (1 s)" in str(cell.message)
+
+
+def test_out_of_memory_is_tried_once_more_with_half_the_examples(stub_study: Make, run_search: Run) -> None:
+    heard = Heard()
+    outcome = run_search(stub_study(space=space_with(0.02)), progress=heard, workers=1)
+    assert (outcome.cells[1].state, outcome.cells[1].attempts) == ("complete", 2)
+
+
+def test_a_loss_that_is_not_finite_is_final_with_step_and_last_loss(stub_study: Make, run_search: Run) -> None:
+    cell = run_search(stub_study(space=space_with(0.01)), workers=1).cells[1]
+    assert (cell.state, cell.cause, cell.attempts) == ("failed", "nan", 1)
+    assert cell.message == "loss is not finite at step 3 (loss: 0.7 before)"
+
+
+def test_one_bug_fails_its_cell_and_the_search_goes_on(stub_study: Make, run_search: Run) -> None:
+    outcome = run_search(stub_study(space=space_with(0.05)), workers=1)
+    assert [cell.state for cell in outcome.cells] == ["complete", "failed", "complete"]
+    assert "KeyError" in str(outcome.cells[1].message)
+
+
+def test_failed_cells_are_offered_again_on_request(stub_study: Make, run_search: Run) -> None:
+    study, heard = stub_study(space=space_with(0.05)), Heard()
+    run_search(study, workers=1)
+    run_search(study, workers=1, progress=heard, retry_failed=True)
+    assert heard.outcomes == [(1, "failed", "failed")]
+
+
+def test_the_same_bug_in_the_first_three_fits_stops_the_search(stub_study: Make, run_search: Run) -> None:
+    space = "{train.weight_decay: [0.05], train.batch_size: [1, 2, 3, 4, 5]}"
+    with pytest.raises(NertuneError, match="the first 3 fits all ended in the same error"):
+        run_search(stub_study(space=space), workers=1)
+
+
+def test_a_full_disk_stops_the_search_which_continues_when_there_is_room(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=space_with(0.06))
+    with pytest.raises(StoppedError, match="Make room") as told:
+        run_search(study, workers=1)
+    assert told.value.exit_code == 75
+    assert [cell.state for cell in run_search(study, workers=1).cells] == ["complete"] * 3
+
+
+def _wait_for_trials(study: StubStudy) -> None:
+    _wait_for(lambda: (study.output / "trials.csv").exists())
+
+
+def _wait_for(is_true: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
