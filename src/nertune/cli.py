@@ -144,7 +144,7 @@ def search(
         _check(path, changes, workers=workers, as_json=as_json, say=progress.say)
         return
     from nertune.report.results import search_json, show_search
-    from nertune.workflows.search import search as run_search
+    from nertune.workflows.run_search import search as run_search
 
     result = run_search(path, progress=progress, edits=changes, workers=workers, fresh=fresh, retry_failed=retry_failed)
     if as_json:
@@ -183,7 +183,7 @@ def best_and_train(
     """Refit the best setting with every seed, score test once, write it all down."""
     from nertune.report.progress import open_progress
     from nertune.report.results import final_json, show_final
-    from nertune.workflows.best_and_train import best_and_train as run_best_and_train
+    from nertune.workflows.run_best_and_train import best_and_train as run_best_and_train
 
     progress = open_progress(quiet=quiet)
     form = _quick_form(locals())
@@ -217,7 +217,7 @@ def best(
 ) -> None:
     """The best setting of a search so far."""
     from nertune.report.results import search_json, show_best
-    from nertune.workflows.best import best as find_best
+    from nertune.workflows.run_best import best as find_best
 
     result = find_best(study, edits=edits or [])
     if as_json:
@@ -256,7 +256,7 @@ def pretrain(
     chosen = {option.name: given[option.name] for option in fields(PretrainOptions)}
     from nertune.workflows.pretrain import pretrain as run_pretrain
 
-    say = _say_nothing if quiet else _say
+    say = _say_nothing if quiet else _say_step
     record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**chosen), tell=say, fresh=fresh)
     if as_json:
         _print_json(record.to_json())
@@ -341,7 +341,7 @@ def _totals(*, trials: int | None, timeout: str | None) -> list[str]:
 
 def _check(path: Path, edits: list[str], *, workers: int | None, as_json: bool, say: Callable[[str], None]) -> None:
     from nertune.report.results import show_check
-    from nertune.workflows.check import check as run_check
+    from nertune.workflows.run_check import check as run_check
 
     told = run_check(path, tell=say, edits=edits, workers=workers).to_json()
     if as_json:
@@ -354,11 +354,19 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def _say(message: str) -> None:
-    typer.echo(message, err=True)
+def _say_step(message: str | dict[str, Any]) -> None:
+    """A message of a pretraining, or the numbers of one of its steps."""
+    if isinstance(message, str):
+        typer.echo(message, err=True)
+    else:
+        typer.echo("  ".join(f"{name} {_short(value)}" for name, value in message.items()), err=True)
 
 
-def _say_nothing(message: str) -> None:
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _say_nothing(message: str | dict[str, Any]) -> None:
     del message
 
 

@@ -13,7 +13,7 @@ from nertune.execute.executor import JobCode
 from nertune.report.progress import Quiet
 from nertune.results.outcomes import SearchOutcome
 from nertune.workflows import opening
-from nertune.workflows.search import search
+from nertune.workflows.run_search import search
 
 
 @pytest.fixture

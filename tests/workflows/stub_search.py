@@ -13,7 +13,7 @@ from nertune.errors import NertuneError
 from nertune.execute.executor import JobCode
 from nertune.report.progress import open_progress
 from nertune.workflows import opening
-from nertune.workflows.search import search
+from nertune.workflows.run_search import search
 
 opening.JOB_CODE = JobCode(function="stub_jobs:run_job", extra_path=(str(Path(__file__).parent),))
 opening.modelling_code = lambda base: ()

@@ -6,16 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nertune.workflows.best_and_train import best_and_train
-    from nertune.workflows.check import check
-    from nertune.workflows.pretrain import pretrain
-    from nertune.workflows.search import search
+    from nertune.workflows.run_best import best
+    from nertune.workflows.run_best_and_train import best_and_train
+    from nertune.workflows.run_check import check
+    from nertune.workflows.run_pretrain import pretrain
+    from nertune.workflows.run_search import search
 
-__all__ = ["best_and_train", "check", "pretrain", "search"]
+__all__ = ["best", "best_and_train", "check", "pretrain", "search"]
 
 
 def __getattr__(name: str) -> Any:
-    """A workflow is imported when it is first asked for: `--help` and `check` take a blink."""
+    """A workflow is imported when it is first asked for. Modules have other names than their functions, or importing
+    one would put the module in the function's place."""
     if name in __all__:
-        return getattr(import_module(f"nertune.workflows.{name}"), name)
-    raise AttributeError(name)
+        return getattr(import_module(f"nertune.workflows.run_{name}"), name)
+    raise AttributeError(f"nertune.workflows has no {name}")

@@ -12,7 +12,7 @@ from nertune.results.outcomes import SearchOutcome
 from nertune.search.best import rank
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
-from nertune.workflows.search import is_finished
+from nertune.workflows.run_search import is_finished
 
 
 def best(study_file: Path, *, edits: Sequence[str] = ()) -> SearchOutcome:

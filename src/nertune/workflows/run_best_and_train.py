@@ -38,7 +38,7 @@ from nertune.workflows.opening import (
     tell_findings,
     tell_trouble,
 )
-from nertune.workflows.search import device_batch, is_finished, limits_of, parameters_of, write_best_file
+from nertune.workflows.run_search import device_batch, is_finished, limits_of, parameters_of, write_best_file
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
 DONE = "all_results.json"  # written last: a seed folder with it is whole

@@ -17,7 +17,7 @@ from nertune.search.sampler import Sampler, make_sampler
 from nertune.spec.space import dimensions, grid_points
 from nertune.spec.study import StudySpec
 from nertune.workflows.opening import look_at_model, open_executor, open_study, plan_for, preparing_job
-from nertune.workflows.search import cells_wanted
+from nertune.workflows.run_search import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
 TRAIN_TO_EVALUATION = 3.0  # a training step does about three times the arithmetic of a forward pass
