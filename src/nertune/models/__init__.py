@@ -1,0 +1,3 @@
+"""Modules and weights."""
+
+import nertune.models.environment  # noqa: F401  # before transformers is imported anywhere in this room

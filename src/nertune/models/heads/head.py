@@ -1,0 +1,31 @@
+"""What a head is: a model class for each task, a loss and a decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from nertune.data.examples import Task
+
+
+class HeadLoss(Protocol):
+    """The training loss of a batch; shapes as in `models.losses.cross_entropy`."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, *, n_items: Tensor | int, smoothing: float) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Head:
+    """One member of HEADS.
+
+    auto_classes  per task, the transformers class whose `from_pretrained` loads the saved model
+    loss          summed over labelled positions, divided by their number in the whole batch
+    decode        logits [N, L] -> label ids [N] int64, probabilities of all labels [N, L] float32
+    """
+
+    auto_classes: Mapping[Task, Any]
+    loss: HeadLoss
+    decode: Callable[[Tensor], tuple[Tensor, Tensor]]

@@ -1,0 +1,39 @@
+"""Timed steps choose the precision."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nertune.train import probe
+
+
+@pytest.mark.parametrize(("bf16", "fp32", "chosen"), [(0.1, 0.2, "bf16"), (0.2, 0.1, "fp32"), (0.1, 0.1, "fp32")])
+def test_the_faster_precision_is_chosen_and_both_times_are_told(material, study, monkeypatch, bf16, fp32, chosen):
+    times = {"bf16": bf16, "fp32": fp32}
+    monkeypatch.setattr(probe, "time_step", lambda *_args, precision, **_options: times[precision])
+    assert probe.choose_precision(material().base, train=material().train, spec=study()) == (chosen, times)
+
+
+def test_timing_takes_real_steps_and_leaves_base_and_generators_alone(material, study):
+    own = material()
+    state = torch.get_rng_state()
+    before = {name: tensor.clone() for name, tensor in own.base.tensors.items()}
+    assert 0 < probe.time_step(own.base, train=own.train, spec=study(), precision="bf16") < 10
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(own.base.tensors[name], tensor) for name, tensor in before.items())
+
+
+def test_a_batch_that_comes_in_parts_is_timed_by_its_part(material, study, monkeypatch):
+    sizes = []
+
+    def step(_model, batch, **_options):
+        sizes.append(len(batch["input_ids"]))
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(probe, "_step", step)
+    ticks = iter(range(100))
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: float(next(ticks)))  # every step takes one second
+    spec = study(batch_size=32, device_batch_size=8)
+    assert probe.time_step(material().base, train=material().train, spec=spec, precision="fp32") == 4.0
+    assert set(sizes) == {8}
