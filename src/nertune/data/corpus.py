@@ -27,6 +27,7 @@ def find_splits(data: DataSpec, *, splits: Sequence[str] = SPLITS) -> dict[str, 
 
     Raises   Problems if a split has no file, or two in the folder
     """
+    _check_folder(data, splits=splits)
     problems: list[UserError] = []
     found: dict[str, Path] = {}
     for split in splits:
@@ -64,6 +65,16 @@ def read_corpus(data: DataSpec, *, task: Task, splits: Sequence[str] = ("train",
 # ---- files
 
 
+def _check_folder(data: DataSpec, *, splits: Sequence[str]) -> None:
+    """Raise DataError, once for all splits, when they are looked for in a folder that is none."""
+    folder = data.dir
+    if folder is None or folder.is_dir() or all(getattr(data, split) is not None for split in splits):
+        return
+    what = "a file, not a folder" if folder.exists() else "not there"
+    fix = "Name the folder with train, dev and test files: data: {dir: FOLDER}; it is relative to the study file"
+    raise DataError(f"data.dir is {what}", where=Where(folder), fix=fix)
+
+
 def _files_in(folder: Path | None, *, split: str) -> list[Path]:
     if folder is None:
         return []
@@ -77,10 +88,6 @@ def _not_one(split: str, *, candidates: Sequence[Path], folder: Path | None) -> 
     if candidates:
         names = " and ".join(path.name for path in candidates)
         return DataError(f"two files or more could be {split}: {names}", where=Where(folder), fix=fix)
-    if not folder.is_dir():
-        return DataError(
-            f"data.dir is {'a file, not a folder' if folder.exists() else 'not there'}", where=Where(folder), fix=fix
-        )
     names = " or ".join(PATTERNS[split])
     beside = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     message = f"no file for {split} ({names}) in this folder; it holds {listed(beside) if beside else 'nothing'}"

@@ -41,7 +41,9 @@ def main() -> None:
     with _end_with_coordinator(sock):
         code = _load(JobCode(**given), sock)
     gc.collect()
-    gc.freeze()  # what is shared with the workers stays shared: the collector does not write to it
+    # What is shared with the workers stays shared, and no collection walks it: accelerate collects before each fit,
+    # which was 0.7 of the 1.3 s of a small one.
+    gc.freeze()
     Template(sock, code=code).serve()
     os._exit(0)  # nothing of it needs the slow farewell of an interpreter that has torch loaded
 
