@@ -43,8 +43,8 @@ def load_model(job: Job) -> Loaded:
     """
     spec = job.study
     names = TASKS[spec.task].label_names(job.labels, data=spec.data)
+    base = _base(spec.model.model_dump_json(), spec.task, names)  # first: of a folder that is none, this key is told
     tokenizer = _tokenizer(spec.model.tokenizer or spec.model.base, spec.task)
-    base = _base(spec.model.model_dump_json(), spec.task, names)
     check_vocabulary(base, tokenizer=tokenizer)
     return Loaded(tokenizer, base, names)
 

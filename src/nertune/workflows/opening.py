@@ -16,7 +16,7 @@ from typing import Any
 from nertune.data.audit import Summary, summarise
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Corpus
-from nertune.errors import StudyFileError, UserError, Where, closest, raise_all
+from nertune.errors import Problems, StudyFileError, UserError, Where, closest, raise_all
 from nertune.execute import EXECUTORS
 from nertune.execute.executor import Executor, JobCode
 from nertune.execute.plan import Plan, plan_slots
@@ -24,6 +24,7 @@ from nertune.execute.single import run_one
 from nertune.scores import OBJECTIVES
 from nertune.spec.load import load_study
 from nertune.spec.study import StudySpec
+from nertune.spec.yaml_lines import dotted, read_yaml
 from nertune.track.projector import Tracker
 from nertune.trials.job import Job
 from nertune.workflows.session import Session
@@ -38,6 +39,7 @@ class Opened:
     """A study that was read and found to make sense."""
 
     path: Path
+    edits: tuple[str, ...]
     spec: StudySpec
     corpus: Corpus
     summary: Summary
@@ -51,7 +53,7 @@ def open_study(path: Path, *, edits: Sequence[str] = (), splits: Sequence[str] =
     spec = load_study(path, edits=edits)
     raise_all(name_problems(spec, path=path))
     corpus = read_corpus(spec.data, task=spec.task, splits=splits)
-    return Opened(path.absolute(), spec, corpus, summarise(corpus))
+    return Opened(path.absolute(), tuple(edits), spec, corpus, summarise(corpus))
 
 
 def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
@@ -100,11 +102,35 @@ def modelling_code(base: str) -> tuple[str, ...]:
 
 
 def plan_for(
-    spec: StudySpec, *, n_jobs: int, facts: Mapping[str, Any] | None = None, workers: int | None = None
+    opened: Opened, *, n_jobs: int, facts: Mapping[str, Any] | None = None, workers: int | None = None
 ) -> Plan:
     """The slots of this call; threads as the study's record has fixed them."""
-    threads = (facts or {}).get("threads")
-    return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)
+    spec, threads = opened.spec, (facts or {}).get("threads")
+    with placed_in(opened):
+        return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)
+
+
+@contextmanager
+def placed_in(opened: Opened) -> Iterator[None]:
+    """Problems that name a key of the study get its line in the study file, as those of the file itself have."""
+    try:
+        yield
+    except UserError as error:
+        for problem in error.problems if isinstance(error, Problems) else (error,):
+            if problem.where is None:
+                problem.where = _line_of(problem, opened)
+        raise
+
+
+def _line_of(problem: UserError, opened: Opened) -> Where:
+    """The line of the longest key that the problem names; `--set` edits have no line."""
+    text = f"{problem.message} {problem.fix}"
+    tree = read_yaml(opened.path)
+    named = [key for key in tree.lines if dotted(key) in text and "." in dotted(key)]
+    edited = [edit.partition("=")[0].strip() for edit in opened.edits]
+    if not named or any(key in text for key in edited):
+        return Where(opened.path)
+    return tree.where(max(named, key=len))
 
 
 def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
@@ -112,7 +138,7 @@ def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
 
     Raises  ModelError for a model or tokenizer that cannot be used
     """
-    with tempfile.TemporaryDirectory(prefix="nertune-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nertune-") as folder, placed_in(opened):
         job = preparing_job(opened, kind="look", folder=Path(folder), encoded=Path(folder), precision=None)
         return run_one(executor, job.to_json(), log=Path(folder) / "log", what="looking at the model")
 

@@ -86,7 +86,7 @@ def best_and_train(
         setting, candidates = choose_candidates(session, study_file=study_file, so_far=so_far, tell=progress.say)
 
         def start_executor(n_jobs: int) -> Executor:
-            plan = plan_for(spec, n_jobs=n_jobs, facts=session.study.facts, workers=workers)
+            plan = plan_for(opened, n_jobs=n_jobs, facts=session.study.facts, workers=workers)
             executor = stack.enter_context(open_executor(spec, plan))
             look_at_model(executor, opened)
             tell_encoding(prepare(executor, opened, session=session), progress.say)

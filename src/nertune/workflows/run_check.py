@@ -71,7 +71,7 @@ def check(
     known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus))
     sampler = make_sampler(spec)
     cells = cells_wanted(spec, sampler)
-    plan = plan_for(spec, n_jobs=cells or 10**6, facts=known.facts if known else None, workers=workers)
+    plan = plan_for(opened, n_jobs=cells or 10**6, facts=known.facts if known else None, workers=workers)
     tell("Looking at the model and timing a few steps …")
     with open_executor(spec, plan) as executor, tempfile.TemporaryDirectory(prefix="nertune-") as folder:
         model = look_at_model(executor, opened)

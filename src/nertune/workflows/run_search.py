@@ -70,7 +70,7 @@ def search(
             _Views(session, SearchCells(session, sampler=sampler)).finish()
             return _conclude(session, sampler=sampler)
     total = cells_wanted(spec, sampler)
-    plan = plan_for(spec, n_jobs=total or 10**6, facts=known.facts if known else None, workers=workers)
+    plan = plan_for(opened, n_jobs=total or 10**6, facts=known.facts if known else None, workers=workers)
     with open_executor(spec, plan) as executor:
         look_at_model(executor, opened)
         with open_session(spec, identity=identity, fresh=fresh) as session:
