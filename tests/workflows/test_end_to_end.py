@@ -15,7 +15,7 @@ from nertune.data.examples import Split
 from nertune.errors import StudyConflictError
 from nertune.report.progress import Quiet
 from nertune.results.outcomes import FinalOutcome
-from nertune.workflows import best_and_train, search
+from nertune.workflows import best, best_and_train, search
 
 # In this process, which has imported torch already; one thread, as other tests run beside.
 INLINE = ("execute.kind=inline", "execute.threads=1")
@@ -199,6 +199,25 @@ def test_json_never_holds_nan(token_study: Done, sequence_study: Done) -> None:
     assert len(files) > 10
     for file in files:
         json.loads(file.read_text(), parse_constant=_refuse)
+
+
+def test_worker_processes_and_this_process_give_equal_bits(tmp_path: Path, token_study: Done) -> None:
+    path = tmp_path / "ents.yaml"
+    path.write_text(token_study.path.read_text().replace("dir: data", f"dir: {token_study.path.parent / 'data'}"))
+    here = search(path, progress=Quiet(), edits=[*INLINE])
+    there = best(token_study.path)  # two workers, in whatever order they came to run
+    assert [cell.scores for cell in here.cells] == [cell.scores for cell in there.cells]
+
+
+def test_event_files_are_written_on_request(tmp_path: Path, token_study: Done) -> None:
+    path = tmp_path / "ents.yaml"
+    path.write_text(token_study.path.read_text().replace("dir: data", f"dir: {token_study.path.parent / 'data'}"))
+    study = Done("ents", path, tmp_path / "runs" / "ents")
+    edits = ["track.tensorboard=true", "search.trials=1", "final.seeds=[7]"]
+    search(path, progress=Quiet(), edits=[*INLINE, *edits])
+    _refit(study, *edits)
+    assert list((study.output / "tensorboard" / "trial-0000").glob("events.*"))
+    assert list((study.seed_folders()[0] / "runs").glob("events.*"))
 
 
 def _refuse(name: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from stub_study import GRID_40, Heard, StubStudy, kill, processes_in_session
 
-from nertune.errors import NertuneError, StoppedError
+from nertune.errors import NertuneError, StoppedError, StudyConflictError
 from nertune.results.outcomes import SearchOutcome
 
 Make = Callable[..., StubStudy]
@@ -103,6 +103,19 @@ def test_a_second_coordinator_is_refused_while_the_first_goes_on(stub_study: Mak
     assert second.returncode == 2
     assert f"process {process.pid}" in second.stderr
     kill(process)
+
+
+def test_a_study_is_written_by_one_coordinator_also_from_another_output_folder(
+    stub_study: Make, run_search: Run
+) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=0.1, workers=1)
+    _wait_for_trials(study)
+    with pytest.raises(StudyConflictError, match=f"is being written by process {process.pid}"):
+        run_search(study, edits=["output=elsewhere"])
+    kill(process)
+    assert not (study.folder / "elsewhere").exists()
+    assert run_search(study).finished  # the dead coordinator's lease holds nobody up
 
 
 def test_a_cell_whose_worker_is_killed_is_tried_again(stub_study: Make, run_search: Run) -> None:

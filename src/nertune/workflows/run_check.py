@@ -68,7 +68,7 @@ def check(
     """
     opened = open_study(study_file, edits=edits, splits=("train", "dev", "test"))
     spec = opened.spec
-    known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus))
+    known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus), to_write=False)
     sampler = make_sampler(spec)
     cells = cells_wanted(spec, sampler)
     plan = plan_for(opened, n_jobs=cells or 10**6, facts=known.facts if known else None, workers=workers)

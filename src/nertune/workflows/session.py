@@ -46,13 +46,16 @@ def identity_of(spec: StudySpec, corpus: Corpus) -> dict[str, Any]:
     return study_identity(spec, data=data)
 
 
-def refuse_conflicts(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False) -> StudyRow | None:
+def refuse_conflicts(
+    spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False, to_write: bool = True
+) -> StudyRow | None:
     """Look, change nothing: the study's row if there is one.
 
-    Raises  StudyConflictError when the folder belongs to another study, or the study was another one before
+    to_write  refuse, too, while another process writes the study
+    Raises    StudyConflictError when the folder belongs to another study, or the study was another one before
     """
     _refuse_foreign_folder(spec)
-    if spec.output.is_dir() and (spec.output / ".lock").exists():
+    if to_write and spec.output.is_dir() and (spec.output / ".lock").exists():
         with OutputLock(spec.output):  # refused here, before a worker is started for nothing
             pass
     path = sqlite_path(spec.storage)
@@ -61,6 +64,8 @@ def refuse_conflicts(spec: StudySpec, *, identity: Mapping[str, Any], fresh: boo
     database = open_database(spec.storage)
     try:
         study = database.find_study(spec.name)
+        if study is not None and to_write:
+            _refuse_held(database, study)
         if study is not None and not fresh:
             _refuse_changes(study, identity)
         return None if fresh else study
@@ -84,7 +89,8 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
             study = database.find_study(spec.name) or database.add_study(
                 spec.name, task=spec.task, identity=identity, spec=spec.model_dump(mode="json"), output=folder.root
             )
-            _take_lease(database, study)
+            _refuse_held(database, study)
+            database.set_lease(study, this_process())
             session = Session(spec, folder, database, study)
             database.update_study(study, output=str(folder.root), spec=spec.model_dump(mode="json"))
             write_text(folder.study, dump_study(spec, folder=folder.root))
@@ -148,8 +154,8 @@ def _rename(source: Path, target: Path) -> None:
         ) from None
 
 
-def _take_lease(database: Database, study: StudyRow) -> None:
-    """The study's row is ours, too: with a database on another machine, the folder's lock is not enough."""
+def _refuse_held(database: Database, study: StudyRow) -> None:
+    """The study's row has one writer, too: the folder's lock does not help with another folder or machine."""
     owner, seen_s = database.lease(study)
     if owner and seen_s < LEASE_S and _is_alive(owner):
         raise StudyConflictError(
@@ -157,7 +163,6 @@ def _take_lease(database: Database, study: StudyRow) -> None:
             where=Where(Path(study.output)),
             fix="Wait for it, or stop it: both would write the same cells",
         )
-    database.set_lease(study, this_process())
 
 
 def _is_alive(owner: Mapping[str, Any]) -> bool:
