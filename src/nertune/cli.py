@@ -243,10 +243,14 @@ def pretrain(
     batch_size: Annotated[int, _pretraining("batch_size")] = PretrainOptions.batch_size,
     learning_rate: Annotated[float, _pretraining("learning_rate")] = PretrainOptions.learning_rate,
     mask_share: Annotated[float, _pretraining("mask_share")] = PretrainOptions.mask_share,
+    dropout: Annotated[float, _pretraining("dropout")] = PretrainOptions.dropout,
     seed: Annotated[int, _pretraining("seed")] = PretrainOptions.seed,
-    threads: Annotated[int | None, _pretraining("threads")] = PretrainOptions.threads,
+    threads: Annotated[int, _pretraining("threads")] = PretrainOptions.threads,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Replace what a pretraining with other options left there")
+        bool,
+        typer.Option(
+            "--fresh", help="Begin anew; what an earlier pretraining left there is kept under NAME@1, NAME@2 …"
+        ),
     ] = False,
     as_json: AsJson = False,
     quiet: IsQuiet = False,
@@ -254,7 +258,7 @@ def pretrain(
     """A tokenizer and a small BERT from plain text, for languages and sites without a hub model."""
     given = locals()
     chosen = {option.name: given[option.name] for option in fields(PretrainOptions)}
-    from nertune.workflows.pretrain import pretrain as run_pretrain
+    from nertune.workflows.run_pretrain import pretrain as run_pretrain
 
     say = _say_nothing if quiet else _say_step
     record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**chosen), tell=say, fresh=fresh)
@@ -277,8 +281,8 @@ def ui(
     ] = False,
 ) -> None:
     """The Aim UI over the runs, on this machine only, until Ctrl-C."""
-    from nertune.workflows.ui import ui as serve
-    from nertune.workflows.ui import ui_of_study
+    from nertune.workflows.run_ui import ui as serve
+    from nertune.workflows.run_ui import ui_of_study
 
     if study is not None:
         ui_of_study(study, host=host, port=port, is_rebuilt=rebuild, say=typer.echo)

@@ -28,7 +28,7 @@ time.sleep(600)
 
 
 def test_the_coordinator_and_the_ui_never_import_aim() -> None:
-    modules = "nertune.track.projector, nertune.track.aim, nertune.track.aim_ui, nertune.workflows.ui"
+    modules = "nertune.track.projector, nertune.track.aim, nertune.track.aim_ui, nertune.workflows.run_ui"
     program = f"import sys, {modules}; sys.exit('aim' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 

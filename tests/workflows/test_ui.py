@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from nertune.errors import UserError
-from nertune.workflows.ui import ui, ui_of_study
+from nertune.workflows.run_ui import ui, ui_of_study
 
 SERVE = """
 import sys
 from pathlib import Path
 from nertune.results.database import open_database
-from nertune.workflows.ui import ui
+from nertune.workflows.run_ui import ui
 storage = sys.argv[1] + "/nertune.db"
 open_database(storage).close()
 ui(Path(sys.argv[1]) / "logs", port=int(sys.argv[2]), rebuild_from=storage, say=lambda line: print(line, flush=True))

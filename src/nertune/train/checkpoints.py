@@ -18,6 +18,8 @@ def save_model(model: PreTrainedModel, *, tokenizer: PreTrainedTokenizerBase, fo
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod((folder / "config.json").stat().st_mode)  # safetensors writes them for the owner alone
 
 
 def save_training(args: TrainingArguments, *, state: TrainerState, folder: Path) -> None:

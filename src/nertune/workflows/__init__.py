@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from nertune.workflows.run_check import check
     from nertune.workflows.run_pretrain import pretrain
     from nertune.workflows.run_search import search
+    from nertune.workflows.run_ui import ui
 
-__all__ = ["best", "best_and_train", "check", "pretrain", "search"]
+__all__ = ["best", "best_and_train", "check", "pretrain", "search", "ui"]
 
 
 def __getattr__(name: str) -> Any:
