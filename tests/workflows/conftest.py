@@ -29,7 +29,7 @@ def stub_study(tmp_path: Path) -> Callable[..., StubStudy]:
 @pytest.fixture
 def run_search(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SearchOutcome]:
     """The search workflow in this process, its workers running stub jobs."""
-    code = JobCode(function="stub_jobs:run_job", extra_path=(str(HERE),))
+    code = JobCode(function="stub_fits:run_job", extra_path=(str(HERE),))
     monkeypatch.setattr(opening, "JOB_CODE", code)
     monkeypatch.setattr(opening, "modelling_code", lambda base: ())
 

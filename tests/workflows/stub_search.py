@@ -15,7 +15,7 @@ from nertune.report.progress import open_progress
 from nertune.workflows import opening
 from nertune.workflows.run_search import search
 
-opening.JOB_CODE = JobCode(function="stub_jobs:run_job", extra_path=(str(Path(__file__).parent),))
+opening.JOB_CODE = JobCode(function="stub_fits:run_job", extra_path=(str(Path(__file__).parent),))
 opening.modelling_code = lambda base: ()
 try:
     keywords = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}

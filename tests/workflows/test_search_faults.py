@@ -18,7 +18,7 @@ Run = Callable[..., SearchOutcome]
 
 
 def space_with(fault: float) -> str:
-    """Three cells of which the middle one has this weight decay, which stub_jobs.py takes for a fault."""
+    """Three cells of which the middle one has this weight decay, which stub_fits.py takes for a fault."""
     return f"{{train.weight_decay: [0.0, {fault}, 0.5]}}"
 
 

@@ -19,6 +19,7 @@ from nertune.spec.study import ExecuteSpec
 WORKER_BASE = 0.7 * 2**30  # bytes: torch, transformers and the encoded data, of which forks share most
 BYTES_PER_PARAMETER = 24  # fp32 weights, gradients, two moments of AdamW, the best epoch's copy, the base's tensors
 ACTIVATIONS = 1.5 * 2**30  # bytes: a batch of 32 long sentences through a base-sized encoder
+CGROUP = Path("/sys/fs/cgroup")
 UNKNOWN_PARAMETERS = 125_000_000  # of a hub model that was not looked at yet: about BERT base
 
 
@@ -54,12 +55,17 @@ def plan_slots(
     fixed_threads = threads or _fixed_threads(execute)
     by_cores = max(1, cores // (fixed_threads or 1))
     by_memory = max(1, int(available_memory() // worker_memory(base)))
-    count = max(1, min(wanted or min(by_cores, by_memory), by_cores if wanted is None else wanted, max(n_jobs, 1)))
+    count = min(wanted or by_memory, by_cores, max(n_jobs, 1))
     per_slot = fixed_threads or max(1, cores // count)
-    reason = f"{cores} core{'s' * (cores > 1)}" if wanted is None else "as asked"
-    if wanted is None and by_memory < by_cores and count == by_memory:
-        reason = f"memory for {by_memory} at a time"
+    reason = _cpu_reason(count, cores=cores, wanted=wanted, by_cores=by_cores, by_memory=by_memory)
     return Plan(tuple(Slot(index, "cpu", per_slot) for index in range(count)), reason)
+
+
+def _cpu_reason(count: int, *, cores: int, wanted: int | None, by_cores: int, by_memory: int) -> str:
+    there = f"{cores} core{'s' * (cores > 1)}"
+    if wanted is not None:
+        return f"{there}; {wanted} asked for" if by_cores == count < wanted else "as asked"
+    return f"memory for {by_memory} at a time" if by_memory < by_cores and count == by_memory else there
 
 
 def worker_memory(base: str) -> float:
@@ -72,18 +78,22 @@ def available_memory() -> int:
     """Bytes that can be had now, under the control group's limit where there is one."""
     available = int(psutil.virtual_memory().available)
     try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        files = re.search(r"^inactive_file (\d+)", (CGROUP / "memory.stat").read_text(), flags=re.MULTILINE)
     except (OSError, ValueError):
         return available
-    return min(available, limit - used)
+    return min(available, limit - used + (int(files[1]) if files else 0))  # cached files make room when asked
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may use, under the control group's quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no quota: "max 100000", or no control group
+        return cores
 
 
 def _threads(execute: ExecuteSpec, slots: int) -> int:

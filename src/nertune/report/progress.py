@@ -137,7 +137,7 @@ class PlainProgress(_Following):
         self._console = console
 
     def say(self, message: str) -> None:
-        self._console.print(Text(message), soft_wrap=True)
+        self._console.print(_said(message), soft_wrap=True)
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         super().ended(cell, how)
@@ -148,16 +148,19 @@ class LiveProgress(_Following):
     """A headline and a line for each running fit, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(
-            console=console, refresh_per_second=REFRESHES_PER_S, transient=True, get_renderable=self._draw
-        )
+        self._console = console
+        self._live: Live | None = None
 
     def begin(self, state: State) -> None:
         super().begin(state)
+        # made here and not before: Live draws once when it is made, and there is nothing to draw without a state
+        self._live = Live(
+            console=self._console, refresh_per_second=REFRESHES_PER_S, transient=True, get_renderable=self._draw
+        )
         self._live.start()
 
     def say(self, message: str) -> None:
-        self._live.console.print(Text(message), soft_wrap=True)
+        self._console.print(_said(message), soft_wrap=True)
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         super().ended(cell, how)
@@ -165,7 +168,8 @@ class LiveProgress(_Following):
             self.say(_outcome_text(cell, how, self.state.objective))
 
     def close(self) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def _draw(self) -> Group:
         lines = [Text(self.state.headline(), style="bold", no_wrap=True, overflow="ellipsis")]
@@ -197,6 +201,11 @@ def open_progress(*, quiet: bool = False) -> Progress:
     if quiet:
         return Quiet()
     return LiveProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(console)
+
+
+def _said(message: str) -> Text:
+    """A message that may quote the data."""
+    return Text("\n".join(safe_text(line) for line in message.split("\n")))
 
 
 def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:

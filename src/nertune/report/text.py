@@ -8,7 +8,13 @@ from typing import Any
 
 def safe_text(text: object) -> str:
     """Text from data or file names without control characters, which could move the cursor or recolour the screen."""
-    return "".join("�" if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in str(text))
+    return "".join("�" if _moves_the_cursor(letter) else letter for letter in str(text))
+
+
+def _moves_the_cursor(letter: str) -> bool:
+    """Control characters, half surrogates, line and paragraph separators, and marks that turn the reading direction."""
+    turns = unicodedata.bidirectional(letter) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+    return turns or unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def duration_text(seconds: float | None) -> str:

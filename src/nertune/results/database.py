@@ -435,7 +435,7 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
     """
     path = sqlite_path(storage)
     if path is None:
-        return _with_tables(Database(sa.create_engine(storage, pool_pre_ping=True)), storage)
+        return _open_server(storage)
     if must_exist and not path.exists():
         raise StudyConflictError("there is no record yet", where=Where(path), fix="nertune search STUDY   makes it")
     try:
@@ -444,12 +444,12 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
             database = Database(_sqlite_engine(path))
             database.journal = _set_journal(path)
             return _with_tables(database, storage)
-    except (OSError, sa.exc.OperationalError, sa.exc.DatabaseError) as error:
+    except (OSError, sqlite3.Error, sa.exc.DatabaseError) as error:
         if isinstance(error, OSError) and error.errno == 28:
             raise StoppedError(
                 "No space left on the disk", where=Where(path), fix="Make room and give the same command again"
             ) from None
-        reason = error.strerror if isinstance(error, OSError) else str(error.orig)
+        reason = error.strerror if isinstance(error, OSError) else str(getattr(error, "orig", error))
         raise StudyConflictError(
             f"the record cannot be opened for writing: {reason}",
             where=Where(path),
@@ -457,10 +457,28 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
         ) from None
 
 
+def _open_server(url: str) -> Database:
+    """The record on a database server; every way in which it cannot be reached is the user's to mend."""
+    try:
+        return _with_tables(Database(sa.create_engine(url, pool_pre_ping=True, json_serializer=_dump_json)), url)
+    except ModuleNotFoundError as error:
+        raise StudyConflictError(
+            f"storage: the Python package {error.name} is needed for this database", fix=f"pip install {error.name}"
+        ) from None
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, sa.exc.DatabaseError) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise StudyConflictError(
+            f"storage: the database cannot be opened: {reason}",
+            fix="A SQLite file needs nothing else: storage: nertune.db",
+        ) from None
+
+
 def sqlite_path(storage: str) -> Path | None:
     """The file of a SQLite storage (a path or a sqlite:/// URL), None for other databases."""
     if "://" not in storage:
         return Path(storage)
+    if not storage.startswith("sqlite"):
+        return None
     url = sa.make_url(storage)
     return Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
 
@@ -512,18 +530,28 @@ def _set_journal(path: Path) -> str:
 
 
 def _with_tables(database: Database, storage: str) -> Database:
-    META.create_all(database.engine)
-    with database.write() as connection:
-        version = connection.execute(sa.select(sa.func.max(SCHEMA.c.version))).scalar()
-        if version is None:
-            connection.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
+    version = _schema_version(database)
     if version is not None and version > SCHEMA_VERSION:
+        path = sqlite_path(storage)
         raise StudyConflictError(
             f"the record has schema version {version}, this nertune knows {SCHEMA_VERSION}",
-            where=Where(sqlite_path(storage) or Path(storage)),
+            where=Where(path) if path else None,
             fix="pip install --upgrade nertune",
         )
+    if version is None:
+        META.create_all(database.engine)
+        with database.write() as connection:
+            connection.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
     return database
+
+
+def _schema_version(database: Database) -> int | None:
+    """The newest migration that the tables went through, None when there are none yet."""
+    if not sa.inspect(database.engine).has_table(SCHEMA.name):
+        return None
+    with database.read() as connection:
+        version: int | None = connection.execute(sa.select(sa.func.max(SCHEMA.c.version))).scalar()
+    return version
 
 
 @contextmanager
@@ -541,7 +569,8 @@ def schema_lock(storage: str) -> Iterator[None]:
 def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
     """A database's own error as one of ours, where the user can do something about it."""
     text = str(error.orig)
-    where = Where(Path(engine.url.database)) if engine.url.database else None
+    path = sqlite_path(str(engine.url)) if engine.dialect.name == "sqlite" else None
+    where = Where(path) if path else None
     if "full" in text or "disk I/O error" in text:
         return StoppedError(
             f"the record cannot be written: {text}", where=where, fix="Make room and give the same command again"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from nertune.results.records import without_nan
 
 SPLITS = ("dev", "test")
 
@@ -22,14 +25,14 @@ def summarise_seeds(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def spread(values: Mapping[str, float | None]) -> dict[str, Any]:
     """Mean, sd, min, max and n of the finite values, and all of them by seed."""
-    found = [value for value in values.values() if value is not None]
+    found = [value for value in values.values() if value is not None and math.isfinite(value)]
     return {
         "mean": statistics.fmean(found) if found else None,
         "sd": statistics.stdev(found) if len(found) > 1 else None,
         "min": min(found, default=None),
         "max": max(found, default=None),
         "n": len(found),
-        "values": dict(values),
+        "values": without_nan(values),
     }
 
 

@@ -12,7 +12,7 @@ from nertune.errors import StudyConflictError, Where
 from nertune.results.database import CellRow
 from nertune.results.files import write_text
 from nertune.scores import MINIMISED
-from nertune.spec.fingerprint import fingerprint, fingerprint_model, point_id
+from nertune.spec.fingerprint import point_id, setting_digest
 from nertune.spec.load import dump_study, load_study
 from nertune.spec.space import apply_point, get_at
 from nertune.spec.study import StudySpec
@@ -108,11 +108,3 @@ def point_of(chosen: StudySpec, study: StudySpec) -> dict[str, Any]:
     if any(key.startswith("model.config.") for key in study.search.space) and "model.config" in keys:
         keys.remove("model.config")
     return {key: get_at(new, key) for key in keys}
-
-
-def setting_digest(chosen: StudySpec) -> str:
-    """Names the values of model and train; a project that was moved to another folder keeps it."""
-    setting = chosen.model_dump(mode="json", include={"model", "train"})
-    for name in ("base", "tokenizer"):
-        setting["model"][name] = fingerprint_model(setting["model"][name] or setting["model"]["base"], weights=False)
-    return fingerprint(setting)

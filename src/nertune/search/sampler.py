@@ -21,12 +21,13 @@ from nertune.errors import StudyFileError, closest
 from nertune.results.database import CellRow
 from nertune.search.best import is_minimised, objective_value
 from nertune.spec.fingerprint import point_id
-from nertune.spec.space import Choices, Dimension, dimensions, grid_points, normal_point, size_of_space
+from nertune.spec.space import Choices, Dimension, dimensions, grid_points, normal_point, on_step, size_of_space
 from nertune.spec.study import StudySpec
 
 # Told to a sampler as a bad region, not as a mishap: TPE ignores FAIL and would then spend its trials there.
 BAD_REGION = ("nan", "oom", "timeout")
 ASKS_BEFORE_ENUMERATION = 32
+RANDOM_DRAWS = 1000  # in a space too large to count, where one of the first few is new
 
 
 class Sampler(Protocol):
@@ -76,8 +77,7 @@ class OptunaSampler:
         study = optuna.create_study(direction=direction_of(self._spec), sampler=self._make(seed))
         for cell in cells:
             study.add_trial(frozen_trial(cell, spec=self._spec, distributions=self._distributions))
-        asked = study.ask(self._distributions).params
-        return normal_point(self._spec, {key: choice_value(self._spec, key, asked[key]) for key in self._distributions})
+        return self._drawn(study)
 
     def _seed(self, number: int, attempt: int) -> int:
         text = f"{self._spec.search.sampler_seed}/{number}/{attempt}"
@@ -85,10 +85,23 @@ class OptunaSampler:
 
     def _any_untaken(self, taken: set[str], *, number: int) -> dict[str, Any] | None:
         """A random point of those left: a sampler that is sure of its favourite repeats it for ever."""
+        seed = self._seed(number, ASKS_BEFORE_ENUMERATION)
         if self.size is None:
-            return None
+            return self._random_point(taken, seed=seed)
         left = [point for point in grid_points(self._spec) if point_id(self._spec, point) not in taken]
-        return random.Random(self._seed(number, ASKS_BEFORE_ENUMERATION)).choice(left) if left else None
+        return random.Random(seed).choice(left) if left else None
+
+    def _random_point(self, taken: set[str], *, seed: int) -> dict[str, Any] | None:
+        study = optuna.create_study(sampler=_random(seed))
+        for _ in range(RANDOM_DRAWS):
+            point = self._drawn(study)
+            if point_id(self._spec, point) not in taken:
+                return point
+        return None
+
+    def _drawn(self, study: optuna.Study) -> dict[str, Any]:
+        asked = study.ask(self._distributions).params
+        return normal_point(self._spec, {key: file_value(self._spec, key, asked[key]) for key in self._distributions})
 
 
 def _tpe(seed: int) -> optuna.samplers.BaseSampler:
@@ -134,12 +147,12 @@ def distribution_of(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
 
 
-def choice_value(spec: StudySpec, key: str, value: Any) -> Any:
+def file_value(spec: StudySpec, key: str, value: Any) -> Any:
     """The value of the file for what Optuna chose."""
     raw = spec.search.space[key]
     if isinstance(raw, list):
         return next(item for item in raw if _optuna_choice(item) == value)
-    return value
+    return on_step(value) if raw.get("step") is not None else value
 
 
 def frozen_trial(cell: CellRow, *, spec: StudySpec, distributions: dict[str, BaseDistribution]) -> FrozenTrial:

@@ -29,7 +29,7 @@ class OptunaView:
         shown = self._study.get_trials(deepcopy=False)
         final = _final_prefix(cells)
         wanted = [self._trial(cell) for cell in final]
-        if not _agree(shown, wanted):
+        if not _agree(shown, wanted) or self._study.direction != direction_of(self._spec):
             optuna.delete_study(study_name=self._spec.name, storage=self._storage)
             self._study = self._open()
             shown = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -47,8 +48,7 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
     for key in space:
         flat.pop(key, None)
     flat["search.space"] = sorted(space)
-    flat["model.base"] = fingerprint_model(spec.model.base)
-    flat["model.tokenizer"] = fingerprint_model(spec.model.tokenizer or spec.model.base, weights=False)
+    flat |= {f"model.{name}": digest for name, digest in _model_digests(spec).items() if f"model.{name}" not in space}
     for split, digest in data.items():
         flat[f"data.{split}"] = digest
     return flat
@@ -67,24 +67,40 @@ def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
 
 def point_id(spec: StudySpec, point: Point) -> str:
     """16 hex digits that name what a cell trains: equal for points that resolve to the same values."""
-    resolved = apply_point(spec, point)
-    return fingerprint([resolved.model.model_dump(mode="json"), resolved.train.model_dump(mode="json")])[:16]
+    return setting_digest(apply_point(spec, point))[:16]
+
+
+def setting_digest(spec: StudySpec) -> str:
+    """Names the values of model and train by what they hold: a project that was moved to another folder keeps it."""
+    setting = spec.model_dump(mode="json", include={"model", "train"})
+    setting["model"] |= _model_digests(spec)
+    return fingerprint(setting)
+
+
+def _model_digests(spec: StudySpec) -> dict[str, str]:
+    base, tokenizer = spec.model.base, spec.model.tokenizer or spec.model.base
+    return {"base": fingerprint_model(base), "tokenizer": fingerprint_model(tokenizer, weights=False)}
 
 
 def fingerprint_model(source: str, *, weights: bool = True) -> str:
-    """A hub id as it stands; for a folder the digest of its JSON and vocabulary files and of its weights' size and ends.
+    """A hub id as it stands; for a folder the digest of its JSON and vocabulary files and of its weights' ends.
 
     Whole weights are not read: gigabytes on every start would cost more than they tell.
     """
     folder = Path(source)
     if not folder.is_dir():
         return source
+    counts = (".json", ".txt", ".model", *((".safetensors", ".bin") if weights else ()))
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in counts and file.is_file()]
+    return _digest(tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files))
+
+
+@functools.lru_cache(maxsize=64)  # every cell asks for it
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".txt", ".model"):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-        elif weights and file.suffix in (".safetensors", ".bin"):
-            digest.update(file.name.encode() + b"\0" + _ends_of(file))
+    for file, _size, _modified in files:
+        content = _ends_of(file) if file.suffix in (".safetensors", ".bin") else file.read_bytes()
+        digest.update(file.name.encode() + b"\0" + content)
     return digest.hexdigest()
 
 

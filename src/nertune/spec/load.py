@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from nertune.errors import StudyFileError, UserError, Where, closest, raise_all
-from nertune.spec.space import set_at, space_problems
-from nertune.spec.study import StudySpec
-from nertune.spec.yaml_lines import KeyPath, YamlTree, dotted, read_scalar, read_yaml
+from nertune.spec.space import put, space_problems
+from nertune.spec.study import StudySpec, sections
+from nertune.spec.yaml_lines import KeyPath, YamlTree, dotted, dump_yaml, read_edit, read_yaml
 
 PATH_KEYS = ("data.dir", "data.train", "data.dev", "data.test", "output", "track.aim")
+MOST_PASSES = 3  # refused values hide contradictions between keys, which hide nothing
+PLAIN = {
+    "model_type": "should be a mapping of keys",
+    "dict_type": "should be a mapping of keys",
+    "list_type": "should be a list",
+    "too_short": "should hold at least {min_length} item",
+    "string_pattern_mismatch": "should be of letters, digits, '.', '_' and '-', the first a letter or digit",
+}
 
 
 def load_study(path: Path, *, edits: Sequence[str] = ()) -> StudySpec:
@@ -37,6 +45,8 @@ def load_study(path: Path, *, edits: Sequence[str] = ()) -> StudySpec:
 def read_study(tree: YamlTree) -> StudySpec:
     """The checked study of a YAML tree; see `load_study`."""
     values = tree.values
+    for name in [name for name in sections() if name in values and values[name] is None]:
+        del values[name]  # a heading under which nothing stands
     _put_defaults(values, path=tree.path)
     problems = list(tree.problems)
     spec, found = _validate(values, tree=tree)
@@ -51,27 +61,37 @@ def read_study(tree: YamlTree) -> StudySpec:
 
 def _validate(values: dict[str, Any], *, tree: YamlTree) -> tuple[StudySpec | None, list[UserError]]:
     """The study and the schema's problems; refused keys are left out, so that the rest can still be looked at."""
-    try:
-        return StudySpec.model_validate(values), []
-    except ValidationError as error:
-        problems = _schema_problems(error, tree=tree)
-        rest = copy.deepcopy(values)
-        for key in {_key_of(problem["loc"]) for problem in error.errors()}:
-            _remove(rest, key)
-        rest.setdefault("task", "token")
-        rest.setdefault("data", {"dir": "."})
-        rest.setdefault("model", {}).setdefault("base", "any")
-    try:
-        return StudySpec.model_validate(rest), problems
-    except ValidationError:
-        return None, problems
+    rest, problems = copy.deepcopy(values), list[UserError]()
+    for _ in range(MOST_PASSES):
+        try:
+            return StudySpec.model_validate(rest), problems
+        except ValidationError as error:
+            problems += _schema_problems(error, values=rest, tree=tree)
+            _leave_out(rest, {_key_of(problem["loc"], values=rest) for problem in error.errors()})
+    return None, problems
+
+
+def _leave_out(tree: dict[str, Any], keys: set[KeyPath]) -> None:
+    """Remove what was refused, and put something harmless where the schema needs a value."""
+    for key in keys:
+        _remove(tree, key)
+    tree.setdefault("name", "any")
+    tree.setdefault("output", ".")
+    tree.setdefault("task", "token")
+    tree.setdefault("model", {}).setdefault("base", "any")
+    data = tree.setdefault("data", {"dir": "."})
+    if any(key[:1] in ((), ("data",)) for key in keys):
+        data.setdefault("dir", ".")
 
 
 def _remove(tree: dict[str, Any], key: KeyPath) -> None:
-    for part in key[:-1]:
-        tree = tree[str(part)] if isinstance(tree.get(str(part)), dict) else {}
-    if key:
-        tree.pop(str(key[-1]), None)
+    """Remove a key; of a list with a wrong item, the whole list."""
+    for number, part in enumerate(key):
+        below = tree.get(str(part))
+        if number == len(key) - 1 or not isinstance(below, dict):
+            tree.pop(str(part), None)
+            return
+        tree = below
 
 
 def resolve_paths(spec: StudySpec, *, folder: Path) -> StudySpec:
@@ -82,9 +102,7 @@ def resolve_paths(spec: StudySpec, *, folder: Path) -> StudySpec:
         holder = tree[section] if section else tree
         if holder[name] is not None:
             holder[name] = _absolute(str(holder[name]), folder)
-    for name in ("base", "tokenizer"):
-        if tree["model"][name] is not None:
-            tree["model"][name] = _resolve_model(tree["model"][name], folder)
+    _change_models(tree, lambda source: _resolve_model(source, folder))
     if "://" not in tree["storage"]:
         tree["storage"] = str(_absolute(tree["storage"], folder))
     return StudySpec.model_validate(tree)
@@ -98,12 +116,10 @@ def dump_study(spec: StudySpec, *, folder: Path) -> str:
         holder = tree[section] if section else tree
         if holder[name] is not None:
             holder[name] = relative_path(holder[name], folder)
-    for name in ("base", "tokenizer"):
-        if tree["model"][name] is not None and Path(tree["model"][name]).is_absolute():
-            tree["model"][name] = relative_path(tree["model"][name], folder)
+    _change_models(tree, lambda source: relative_path(source, folder) if Path(source).is_absolute() else source)
     if "://" not in tree["storage"]:
         tree["storage"] = relative_path(tree["storage"], folder)
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+    return dump_yaml(tree)
 
 
 def relative_path(path: str | Path, folder: Path) -> str:
@@ -112,8 +128,19 @@ def relative_path(path: str | Path, folder: Path) -> str:
     return short if short.startswith(".") else f"./{short}"
 
 
+def _change_models(tree: dict[str, Any], change: Callable[[str], str]) -> None:
+    """Replace the model's and the tokenizer's source, searched ones included."""
+    for name in ("base", "tokenizer"):
+        if tree["model"][name] is not None:
+            tree["model"][name] = change(tree["model"][name])
+        searched = tree["search"]["space"].get(f"model.{name}")
+        if isinstance(searched, list):
+            changed = [change(source) if isinstance(source, str) else source for source in searched]
+            tree["search"]["space"][f"model.{name}"] = changed
+
+
 def _absolute(path: str, folder: Path) -> Path:
-    return Path(os.path.normpath(folder / Path(path).expanduser()))
+    return Path(os.path.normpath(folder / os.path.expanduser(path)))  # noqa: PTH111  # Path's own raises for ~nobody
 
 
 def _resolve_model(source: str, folder: Path) -> str:
@@ -133,12 +160,10 @@ def _apply_edit(tree: YamlTree, edit: str) -> None:
     key = key.strip()
     if not mark or not key:
         raise StudyFileError(f"--set {edit} has no value", fix="Write for example: --set train.epochs=2")
-    in_space = key.startswith("search.space.")
-    if in_space:  # the searched keys hold dots themselves
-        space = tree.values.setdefault("search", {}).setdefault("space", {})
-        space[key.removeprefix("search.space.")] = read_scalar(text)
-    else:
-        set_at(tree.values, key, read_scalar(text))
+    prefix = "search.space."  # the searched keys hold dots themselves
+    path = ("search", "space", key.removeprefix(prefix)) if key.startswith(prefix) else tuple(key.split("."))
+    put(tree.values, path, read_edit(text, key=path))
+    tree.edited.add(path)
 
 
 def _placed(problems: Sequence[tuple[str, UserError]], *, tree: YamlTree) -> list[UserError]:
@@ -170,35 +195,28 @@ def _rule_problems(spec: StudySpec, *, tree: YamlTree) -> list[UserError]:
     return problems
 
 
-def _schema_problems(error: ValidationError, *, tree: YamlTree) -> list[UserError]:
+def _schema_problems(error: ValidationError, *, values: dict[str, Any], tree: YamlTree) -> list[UserError]:
     """One problem per key, however many alternatives of a union refused it."""
     by_key: dict[KeyPath, list[Any]] = {}
     for problem in error.errors():
-        by_key.setdefault(_key_of(problem["loc"]), []).append(problem)
+        by_key.setdefault(_key_of(problem["loc"], values=values), []).append(problem)
     return [_schema_problem(key, found, tree=tree) for key, found in by_key.items()]
 
 
-def _key_of(location: KeyPath) -> KeyPath:
-    """The location without pydantic's names for the branches of a union."""
+def _key_of(location: KeyPath, *, values: Any) -> KeyPath:
+    """The location as far as it is written or known to the schema, without pydantic's names of union branches."""
     key: list[str | int] = []
-    model: Any = StudySpec
     for part in location:
-        fields = getattr(model, "model_fields", None)
-        if fields is not None and part not in fields and model is not StudySpec and not key:
+        written = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if not written and part not in (_section(tuple(map(str, key))).model_fields if len(key) < 2 else ()):
             break
         key.append(part)
-        annotation = fields[part].annotation if fields and part in fields else None
-        if fields is not None and part not in fields:
-            break
-        is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-        if not is_section:
-            break
-        model = annotation
+        values = values[part] if written else None
     return tuple(key)
 
 
 def _schema_problem(key: KeyPath, found: list[Any], *, tree: YamlTree) -> UserError:
-    name, where = dotted(key), tree.where(key)
+    name, where = dotted(key), tree.where(key or ("data",))
     first = found[0]
     if first["type"] == "extra_forbidden":
         return StudyFileError(f"{name} is no key of a study file", where=where, fix=_near_keys(key))
@@ -206,9 +224,16 @@ def _schema_problem(key: KeyPath, found: list[Any], *, tree: YamlTree) -> UserEr
         return StudyFileError(f"{name} is missing", where=where, fix=_described(key))
     if not key:
         return StudyFileError(_plain(first["msg"]), where=where, fix="Write for example: data: {dir: ../data/mine}")
-    expected = " or ".join(dict.fromkeys(_plain(problem["msg"]) for problem in found))
-    value = first["input"]
-    return StudyFileError(f"{name} is {_shown(value)}, but it {expected}", where=where, fix=_described(key))
+    first_words, *others = dict.fromkeys(_expected(problem) for problem in found)
+    expected = " or ".join([first_words, *(words.removeprefix("should be ") for words in others)])
+    return StudyFileError(f"{name} is {_shown(first['input'])}, but it {expected}", where=where, fix=_described(key))
+
+
+def _expected(problem: Any) -> str:
+    """What pydantic expected, in the words of a study file."""
+    if problem["type"] in PLAIN:
+        return PLAIN[problem["type"]].format(**problem.get("ctx", {}))
+    return _plain(problem["msg"]).partition(", unable to")[0]
 
 
 def _plain(message: str) -> str:
@@ -218,7 +243,7 @@ def _plain(message: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -229,7 +254,8 @@ def _near_keys(key: KeyPath) -> str:
     near = closest(last, known)
     if near:
         return f"Did you mean {dotted((*parents, near))}?"
-    everywhere = {name: f"{field}.{name}" for field, sub in _sections().items() for name in sub.model_fields}
+    everywhere = {name: name for name in StudySpec.model_fields}
+    everywhere |= {name: f"{field}.{name}" for field, sub in sections().items() for name in sub.model_fields}
     elsewhere = closest(last, everywhere)
     if elsewhere:
         return f"Did you mean {everywhere[elsewhere]}?"
@@ -237,6 +263,7 @@ def _near_keys(key: KeyPath) -> str:
 
 
 def _described(key: KeyPath) -> str | None:
+    key = key[:2]  # below stand the user's own names
     section = _section(tuple(str(part) for part in key[:-1]))
     field = section.model_fields.get(str(key[-1])) if key else None
     if field is None or field.description is None:
@@ -244,13 +271,5 @@ def _described(key: KeyPath) -> str | None:
     return f"{dotted(key)}: {field.description}"
 
 
-def _sections() -> dict[str, type[BaseModel]]:
-    return {
-        name: field.annotation
-        for name, field in StudySpec.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    }
-
-
 def _section(parents: tuple[str, ...]) -> type[BaseModel]:
-    return _sections().get(parents[0], StudySpec) if parents else StudySpec
+    return sections().get(parents[0], StudySpec) if parents else StudySpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -17,6 +17,7 @@ Point = Mapping[str, Any]  # searched key (dotted) -> value
 
 SEARCHABLE_SECTIONS: dict[str, type[BaseModel]] = {"model": ModelSpec, "train": TrainSpec}
 NOT_SEARCHABLE = {"model.name"}  # names results; changes nothing that is measured
+COUNTABLE_POINTS = 10_000  # a larger space is treated as endless: counting it would take longer than a fit
 EXAMPLE_RANGE = "Write for example: {low: 1e-6, high: 1e-3, log: true}"
 
 
@@ -96,15 +97,23 @@ def grid_points(spec: StudySpec) -> Iterator[dict[str, Any]]:
 
 
 def size_of_space(spec: StudySpec) -> int | None:
-    """How many different points there are; None when a range is continuous."""
-    if any(isinstance(dimension, Range) and not _is_countable(dimension) for dimension in dimensions(spec)):
+    """How many different points there are; None when a range is continuous or there are too many to count."""
+    found = dimensions(spec)
+    if not all(_is_countable(dimension) for dimension in found):
+        return None
+    if math.prod(_count_values(dimension) for dimension in found) > COUNTABLE_POINTS:
         return None
     return sum(1 for _ in grid_points(spec))
 
 
 def set_at(tree: dict[str, Any], key: str, value: Any) -> None:
     """Put a value at a dotted key, making the mappings on the way."""
-    *parents, last = key.split(".")
+    put(tree, key.split("."), value)
+
+
+def put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Put a value at a path of keys, making the mappings on the way."""
+    *parents, last = path
     for parent in parents:
         if not isinstance(tree.get(parent), dict):
             tree[parent] = {}
@@ -132,9 +141,18 @@ def _check_key(key: str) -> None:
             f"{name}: a seed is never searched, for the luckiest would win",
             fix="Spread over seeds is measured by best-and-train",
         )
-    near = closest(key, known) or closest(f"train.{key}", known)
+    near = _closest_key(key, known)
     fix = f"Did you mean {near}?" if near else f"Searchable are: {', '.join(known)}"
     raise StudyFileError(f"{name} is no key that can be searched", fix=fix)
+
+
+def _closest_key(key: str, known: Sequence[str]) -> str | None:
+    """The key whose last part is nearest; `lr` and `bs` are what people call `learning_rate` and `batch_size`."""
+    by_last = {candidate.rpartition(".")[2]: candidate for candidate in known}
+    by_initials = {"".join(word[0] for word in last.split("_")): last for last in by_last if "_" in last}
+    last = key.rpartition(".")[2]
+    near = by_initials.get(last) or closest(last, by_last)
+    return by_last[near] if near else None
 
 
 def _read_choices(spec: StudySpec, *, key: str, values: list[Any]) -> Choices:
@@ -172,9 +190,12 @@ def _read_range(spec: StudySpec, *, key: str, raw: dict[str, Any]) -> Range:
         )
     for value in (low, high):
         check_value(spec, key=key, value=value, name=name)
-    return Range(
-        key, low=low, high=high, log=log, step=step, integer=_takes_integers_only(spec, key=key, low=low, high=high)
-    )
+    integer = _takes_integers_only(spec, key=key, low=low, high=high)
+    if integer and step is not None and step != int(step):
+        raise StudyFileError(
+            f"{name} has step: {step}, but {key} takes whole numbers only", fix="{low: 1, high: 9, step: 2}"
+        )
+    return Range(key, low=low, high=high, log=log, step=step, integer=integer)
 
 
 def check_value(spec: StudySpec, *, key: str, value: Any, name: str) -> None:
@@ -205,8 +226,19 @@ def _grid_values(dimension: Dimension) -> tuple[Any, ...]:
             fix="Write for example [1e-5, 3e-5, 1e-4], or search.sampler: tpe with search.trials",
         )
     step = dimension.step or 1
-    count = math.floor((dimension.high - dimension.low) / step + 1e-9) + 1
-    return tuple(dimension.low + number * step for number in range(count))
+    return tuple(on_step(dimension.low + number * step) for number in range(_count_values(dimension)))
+
+
+def _count_values(dimension: Dimension) -> int:
+    """How many values a list or a stepped range has."""
+    if isinstance(dimension, Choices):
+        return len(dimension.values)
+    return math.floor((dimension.high - dimension.low) / (dimension.step or 1) + 1e-9) + 1
+
+
+def on_step(value: float) -> float:
+    """0.3 for 0.1 + 2 × 0.1: however a stepped value was computed, it is the same point."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _is_countable(dimension: Dimension) -> bool:

@@ -270,3 +270,12 @@ class StudySpec(Section):
         if self.data.dir is None and self.data.train is None:
             raise ValueError("data needs dir (a folder with train, dev and test files) or train and dev")
         return self
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """The sections of a study file by name: data, model, train, …"""
+    return {
+        name: field.annotation
+        for name, field in StudySpec.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }

@@ -46,9 +46,16 @@ class YamlTree:
 
     def where(self, key: KeyPath) -> Where:
         """The line of a key, or of the nearest key above it that was written; `--set` for what stands in no file."""
-        while key and key not in self.lines and key not in self.edited:
+        if self._is_edited(key):
+            return Where(Path("--set"))
+        while key and key not in self.lines:
             key = key[:-1]
-        return Where(Path("--set")) if key in self.edited else Where(self.path, self.lines.get(key))
+        return Where(self.path, self.lines.get(key))
+
+    def _is_edited(self, key: KeyPath) -> bool:
+        if any(key[: number + 1] in self.edited for number in range(len(key))):
+            return True
+        return bool(key) and key not in self.lines and any(edit[: len(key)] == key for edit in self.edited)
 
 
 def read_yaml(path: Path, *, as_written: set[tuple[str, ...]] = AS_WRITTEN) -> YamlTree:
@@ -66,7 +73,9 @@ def read_yaml(path: Path, *, as_written: set[tuple[str, ...]] = AS_WRITTEN) -> Y
         try:
             tree.values = _value(node, key=(), tree=tree, as_written=as_written)
         except RecursionError:
-            raise StudyFileError("is nested without end: an alias stands inside its own anchor", where=Where(path)) from None
+            raise StudyFileError(
+                "is nested without end: an alias stands inside its own anchor", where=Where(path)
+            ) from None
     return tree
 
 
@@ -128,9 +137,11 @@ def _value(node: yaml.Node, *, key: KeyPath, tree: YamlTree, as_written: set[tup
     except (yaml.YAMLError, ValueError):
         where = Where(tree.path, node.start_mark.line + 1)
         tree.problems.append(
-            StudyFileError(f"{dotted(key)} has the tag {node.tag}, which says nothing here", where=where, fix="Remove it")
+            StudyFileError(
+                f"{dotted(key)} has the tag {node.tag}, which says nothing here", where=where, fix="Remove it"
+            )
         )
-        return None
+        return node.value
 
 
 def _mapping(
@@ -161,3 +172,27 @@ def _mapping(
 def dotted(key: KeyPath) -> str:
     """`train.epochs` for ("train", "epochs")."""
     return ".".join(str(part) for part in key)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that this reader or one of YAML 1.1 would take for something else."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *_Loader.yaml_implicit_resolvers.get(first, [])]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+}
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # PyYAML writes these line ends raw between single quotes, where they are read as blanks
+    style = '"' if any(letter in text for letter in "\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_yaml(values: Any) -> str:
+    """YAML that `read_yaml` reads as the same values, mappings in their order."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -31,6 +31,7 @@ from nertune.workflows.session import Session
 
 Tell = Callable[[str], None]
 
+MANY = 10**6  # jobs of a space without end
 JOB_CODE = JobCode()  # what workers run, by name: this process never imports it (unless `execute.kind: inline`)
 
 
@@ -104,7 +105,10 @@ def modelling_code(base: str) -> tuple[str, ...]:
 def plan_for(
     opened: Opened, *, n_jobs: int, facts: Mapping[str, Any] | None = None, workers: int | None = None
 ) -> Plan:
-    """The slots of this call; threads as the study's record has fixed them."""
+    """The slots of this call; threads as the study's record has fixed them.
+
+    n_jobs  of the whole space, not of `--trials`: a first try of one cell must not fix all cores as its threads
+    """
     spec, threads = opened.spec, (facts or {}).get("threads")
     with placed_in(opened):
         return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)

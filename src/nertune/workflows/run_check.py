@@ -16,7 +16,7 @@ from nertune.execute.single import run_one
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.spec.space import dimensions, grid_points
 from nertune.spec.study import StudySpec
-from nertune.workflows.opening import look_at_model, open_executor, open_study, plan_for, preparing_job
+from nertune.workflows.opening import MANY, look_at_model, open_executor, open_study, plan_for, preparing_job
 from nertune.workflows.run_search import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
@@ -71,7 +71,7 @@ def check(
     known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus), to_write=False)
     sampler = make_sampler(spec)
     cells = cells_wanted(spec, sampler)
-    plan = plan_for(opened, n_jobs=cells or 10**6, facts=known.facts if known else None, workers=workers)
+    plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
     tell("Looking at the model and timing a few steps …")
     with open_executor(spec, plan) as executor, tempfile.TemporaryDirectory(prefix="nertune-") as folder:
         model = look_at_model(executor, opened)

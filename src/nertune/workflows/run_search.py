@@ -26,6 +26,7 @@ from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job
 from nertune.workflows.opening import (
+    MANY,
     Opened,
     command_line,
     look_at_model,
@@ -70,7 +71,7 @@ def search(
             _Views(session, SearchCells(session, sampler=sampler)).finish()
             return _conclude(session, sampler=sampler)
     total = cells_wanted(spec, sampler)
-    plan = plan_for(opened, n_jobs=total or 10**6, facts=known.facts if known else None, workers=workers)
+    plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
     with open_executor(spec, plan) as executor:
         look_at_model(executor, opened)
         with open_session(spec, identity=identity, fresh=fresh) as session:
