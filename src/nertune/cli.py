@@ -6,8 +6,8 @@ Nothing heavy is imported here: `--help` answers in a blink, and a command impor
 from __future__ import annotations
 
 import json
+import os
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -150,7 +150,7 @@ def search(
     if as_json:
         _print_json(search_json(result))
     else:
-        show_search(result, study_file=path, again=_same_command())
+        show_search(result, then=_next_command(path, changes), again=_same_command())
 
 
 @app.command()
@@ -374,15 +374,21 @@ def _say_nothing(message: str | dict[str, Any]) -> None:
     del message
 
 
+def _next_command(study: Path, edits: list[str]) -> str:
+    """best-and-train of the same study, with the same edits: without them it would be another study."""
+    return shlex.join(["nertune", "best-and-train", str(study), *(word for edit in edits for word in ("--set", edit))])
+
+
 def _same_command() -> str:
     return shlex.join(["nertune", *sys.argv[1:]])
 
 
 def main() -> None:
     """The program: a command, its messages, its exit code."""
-    _end_quietly_when_nobody_reads()
     try:
         app()
+    except BrokenPipeError:  # `nertune best STUDY | head -1`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
     except (InterruptedByUserError, StoppedError) as error:
         _fail(error, last=f"Continue with: {_same_command()}")
     except NertuneError as error:
@@ -401,12 +407,6 @@ def _fail(error: NertuneError, *, last: str | None = None) -> None:
         typer.echo(last, err=True)
     sys.stdout.flush()
     sys.exit(error.exit_code)
-
-
-def _end_quietly_when_nobody_reads() -> None:
-    """`nertune best STUDY | head -1` is no error."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import json
 import math
-from pathlib import Path
 
 import pytest
 
@@ -49,7 +48,7 @@ def final(spec, *, by_hand=False):
 
 
 def test_search_ends_with_model_best_setting_score_and_what_to_type(outcome, capsys):
-    show_search(outcome(), study_file=Path("tiny.yaml"), again="nertune search tiny.yaml")
+    show_search(outcome(), then="nertune best-and-train tiny.yaml", again="nertune search tiny.yaml")
     told = capsys.readouterr().out
     for words in ("owner/model", "batch size 8, learning rate 0.0001", "0.7500", "best.yaml", "trials.csv", "1m05s"):
         assert words in told
@@ -57,14 +56,14 @@ def test_search_ends_with_model_best_setting_score_and_what_to_type(outcome, cap
 
 
 def test_search_names_its_failures_without_what_could_move_the_cursor(outcome, capsys):
-    show_search(outcome(), study_file=Path("tiny.yaml"), again="x")
+    show_search(outcome(), then="x", again="y")
     told = capsys.readouterr().out
     assert "1 of 3 trials failed" in told
     assert "trial 1 (batch size 16, learning rate 0.0001): nan, step 3�" in told
 
 
 def test_search_that_is_not_finished_says_how_to_continue(outcome, capsys):
-    show_search(outcome(finished=False), study_file=Path("tiny.yaml"), again="nertune search tiny.yaml --workers 2")
+    show_search(outcome(finished=False), then="x", again="nertune search tiny.yaml --workers 2")
     assert capsys.readouterr().out.rstrip().endswith("nertune search tiny.yaml --workers 2")
     show_best(outcome(finished=False), top=1)
     assert "not finished" in capsys.readouterr().out

@@ -52,12 +52,11 @@ def test_seeds_end_with_mean_and_spread_of_dev_and_test():
     ]
 
 
-def test_single_seed_and_missing_scores_have_a_dash_for_their_spread():
+def test_single_seed_has_no_spread_and_missing_scores_have_a_dash():
     seeds = [{"seed": 1, "best_epoch": None, "scores": {"test": {"f1": 0.5}}}]
     assert shown(seeds_table(seeds, names=["f1"]))[1:] == [
         ["1", "–", "0.5000", "–"],
         ["mean", "–", "0.5000"],
-        ["±", "sd", "–", "–"],
     ]
 
 

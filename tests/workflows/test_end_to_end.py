@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,8 +176,6 @@ def test_search_and_seed_run_of_one_seed_agree(token_study: Done) -> None:
 
 
 def test_running_again_does_only_what_is_missing(token_study: Done) -> None:
-    import shutil
-
     first, second = token_study.seed_folders()[:2]
     kept = (second / "model.safetensors").stat().st_mtime_ns
     before = token_study.results(first)["test_f1"]
@@ -207,6 +206,44 @@ def test_worker_processes_and_this_process_give_equal_bits(tmp_path: Path, token
     here = search(path, progress=Quiet(), edits=[*INLINE])
     there = best(token_study.path)  # two workers, in whatever order they came to run
     assert [cell.scores for cell in here.cells] == [cell.scores for cell in there.cells]
+
+
+def test_a_changed_test_file_is_scored_anew_with_the_weights_there_are(tmp_path: Path, token_study: Done) -> None:
+    path, study = _copy(tmp_path, token_study)
+    edits = ["search.trials=1", "final.seeds=[7]"]
+    search(path, progress=Quiet(), edits=[*INLINE, *edits])
+    first = _refit(study, *edits)
+    weights = (study.seed_folders()[0] / "model.safetensors").read_bytes()
+    with (tmp_path / "data" / "test.txt").open("a") as stream:
+        stream.write("\nEmmy\tB-PER\nreads\tO\n")
+    second = _refit(study, *edits)
+    results = study.results(study.seed_folders()[0])
+    assert results["test_samples"] == 12
+    assert second.seeds[0]["scores"]["test"]["f1"] == results["test_f1"]
+    assert (study.seed_folders()[0] / "model.safetensors").read_bytes() == weights
+    assert first.seeds[0]["scores"]["dev"] == second.seeds[0]["scores"]["dev"]
+
+
+def test_training_with_dev_is_another_fit_and_reports_no_dev_scores(tmp_path: Path, token_study: Done) -> None:
+    path, study = _copy(tmp_path, token_study)
+    edits = ["search.trials=1", "final.seeds=[7]"]
+    search(path, progress=Quiet(), edits=[*INLINE, *edits])
+    _refit(study, *edits)
+    alone = (study.seed_folders()[0] / "model.safetensors").read_bytes()
+    outcome = _refit(study, *edits, "final.train_with_dev=true")
+    folder = study.seed_folders()[0]
+    assert (folder / "model.safetensors").read_bytes() != alone
+    assert set(outcome.seeds[0]["scores"]) == {"test"}
+    assert study.results(folder, "train")["train_samples"] == 60
+    _refit(study, *edits)
+    assert (folder / "model.safetensors").read_bytes() == alone
+
+
+def _copy(folder: Path, study: Done) -> tuple[Path, Done]:
+    """The study's file and data in another folder, without its results."""
+    shutil.copytree(study.path.parent / "data", folder / "data")
+    path = Path(shutil.copy(study.path, folder))
+    return path, Done(study.name, path, folder / "runs" / study.name)
 
 
 def test_event_files_are_written_on_request(tmp_path: Path, token_study: Done) -> None:

@@ -53,7 +53,7 @@ class State:
     def take_score(self, cell: CellRow) -> None:
         value = cell.scores.get("dev", {}).get(self.objective)
         if value is not None and (self.best is None or self.is_better(value, self.best[0])):
-            self.best = (value, cell_name(cell.stage, cell.number))
+            self.best = (value, f"seed {cell.seed}" if cell.stage == "final" else cell_name(cell.stage, cell.number))
 
     def seconds_left(self) -> float | None:
         """From the mean of the finished fits; None before the first and without a total."""
@@ -178,7 +178,7 @@ class LiveProgress(_Following):
         return Group(*lines)
 
     def _running_line(self, fit: Fit) -> str:
-        parts = [f"  {cell_name(fit.cell.stage, fit.cell.number)}  {_cell_text(fit.cell)}"]
+        parts = [f"  {_fit_text(fit.cell)}"]
         if fit.attempt > 1:
             parts.append(f"try {fit.attempt}")
         if fit.last is not None:
@@ -209,7 +209,7 @@ def _said(message: str) -> Text:
 
 
 def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
-    name = f"{cell_name(cell.stage, cell.number)}  {_cell_text(cell)}"
+    name = _fit_text(cell)
     if how.attempt == "complete":
         value = score_text(cell.scores.get("dev", {}).get(objective))
         return f"{name}  {objective} {value}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
@@ -217,5 +217,9 @@ def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
     return f"{name}  {how.cause or how.attempt}{again}" + (f": {safe_text(how.message)}" if how.message else "")
 
 
-def _cell_text(cell: CellRow) -> str:
-    return point_text(cell.point) if cell.stage == "search" else f"seed {cell.seed}"
+def _fit_text(cell: CellRow) -> str:
+    """`trial-0003  batch size 16, …` in a search, `seed 2` afterwards; candidates differ by both."""
+    name = cell_name(cell.stage, cell.number)
+    if cell.stage == "search":
+        return f"{name}  {point_text(cell.point)}"
+    return f"seed {cell.seed}" if cell.stage == "final" else f"{name}  {point_text(cell.point)}, seed {cell.seed}"

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nertune.errors import shown_path
 from nertune.report.tables import failures_text, labels_table, point_text, result_console, seeds_table, trials_table
-from nertune.report.text import duration_text, safe_text, score_text
+from nertune.report.text import duration_text, safe_text, score_name, score_text
 from nertune.results.database import CellRow
 from nertune.results.outcomes import FinalOutcome, SearchOutcome
 from nertune.results.records import without_nan
@@ -21,8 +21,11 @@ TOKEN_SCORES = ("f1", "precision", "recall")
 SEQUENCE_SCORES = ("f1", "accuracy")
 
 
-def show_search(outcome: SearchOutcome, *, study_file: Path, again: str) -> None:
-    """The ranked table, what failed, the best setting, and what to type next."""
+def show_search(outcome: SearchOutcome, *, then: str, again: str) -> None:
+    """The ranked table, what failed, the best setting, and what to type next.
+
+    then, again  commands: after a finished search, and to continue one
+    """
     console = result_console()
     spec, best = outcome.spec, outcome.best
     console.print(trials_table(outcome.ranked, keys=list(spec.search.space), objective=spec.search.objective))
@@ -32,12 +35,13 @@ def show_search(outcome: SearchOutcome, *, study_file: Path, again: str) -> None
     _say(console, f"Study         {spec.name}: {done} trials in {duration_text(outcome.seconds)}")
     _say(console, f"Model         {shown_source(spec.model.base)}")
     _say(console, f"Best setting  {point_text(best.point)} (trial {best.number})")
-    _say(console, f"Dev {spec.search.objective:<9} {score_text(best.scores['dev'][spec.search.objective])}")
+    score = score_text(best.scores["dev"][spec.search.objective])
+    _say(console, f"{f'Dev {score_name(spec.search.objective)}':<13} {score}")
     _say(
         console, f"Saved in      {shown_path(outcome.best_file)}, {shown_path(outcome.best_file.parent / 'trials.csv')}"
     )
     if outcome.finished:
-        _say(console, f"Next          nertune best-and-train {shown_path(study_file)}")
+        _say(console, f"Next          {then}")
     else:
         _say(console, f"Not finished. Continue with: {again}")
 
@@ -74,7 +78,8 @@ def show_final(outcome: FinalOutcome) -> None:
     edited = " (edited by hand)" if summary["setting_edited_by_hand"] else ""
     _say(console, f"Setting       {point_text(summary['setting'])}{edited}")
     _say_optimism(console, summary, objective=spec.search.objective)
-    _say(console, f"± is the standard deviation over {len(outcome.seeds)} seeds; test was scored once per seed.")
+    if len(outcome.seeds) > 1:
+        _say(console, f"± is the standard deviation over {len(outcome.seeds)} seeds; test was scored once per seed.")
     _say(console, f"Saved in      {shown_path(outcome.folder)} (summary.json, a folder for each seed)")
     if spec.track.aim is not None:
         _say(console, f"Look at runs  nertune ui --log-dir {shown_path(spec.track.aim)}")

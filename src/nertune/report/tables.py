@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nertune.report.text import epoch_text, safe_text, score_text, short_key, value_text
+from nertune.report.text import epoch_text, safe_text, score_name, score_text, short_key, value_text
 from nertune.results.database import CellRow
 from nertune.results.summary import spread
 
@@ -21,7 +21,7 @@ def trials_table(ranked: Sequence[CellRow], *, keys: Sequence[str], objective: s
     """Finished cells, best first: rank, trial, objective, searched values, best epoch, seconds."""
     table = _table()
     table.add_column("rank", justify="right")
-    table.add_column(_heading(objective), justify="right")
+    table.add_column(score_name(objective), justify="right")
     for key in keys:
         table.add_column(short_key(key), justify="right", overflow="fold")
     for heading in ("best epoch", "seconds", "trial"):
@@ -48,7 +48,7 @@ def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> 
     table.add_column("seed", justify="right")
     columns = [("dev", names[0]), *(("test", name) for name in names)]
     for split, name in columns:
-        table.add_column(f"{split} {_heading(name)}", justify="right")
+        table.add_column(f"{split} {score_name(name)}", justify="right")
     table.add_column("best epoch", justify="right")
     for row in seeds:
         values = [score_text(row["scores"].get(split, {}).get(name)) for split, name in columns]
@@ -58,7 +58,8 @@ def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> 
         spread({row["seed"]: row["scores"].get(split, {}).get(name) for row in seeds}) for split, name in columns
     ]
     table.add_row("mean", *(score_text(found["mean"]) for found in spreads), "", style="bold")
-    table.add_row("± sd", *(score_text(found["sd"]) for found in spreads), "", style="bold")
+    if len(seeds) > 1:
+        table.add_row("± sd", *(score_text(found["sd"]) for found in spreads), "", style="bold")
     return table
 
 
@@ -69,12 +70,17 @@ def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Tab
     for heading in ("precision", "recall", "F1", "support"):
         table.add_column(heading, justify="right")
     for label, scores in labels.items():
-        spreads = [f"{score_text(scores[name]['mean'])} ± {score_text(scores[name]['sd'])}" for name in LABEL_SCORES]
+        spreads = [_mean_and_sd(scores[name]) for name in LABEL_SCORES]
         table.add_row(Text(safe_text(label)), *spreads, f"{scores['support']['mean']:.0f}")
     return table
 
 
 LABEL_SCORES = ("precision", "recall", "f1")
+
+
+def _mean_and_sd(found: Mapping[str, Any]) -> str:
+    mean = score_text(found["mean"])
+    return mean if found["sd"] is None else f"{mean} ± {score_text(found['sd'])}"
 
 
 def trial_rows(cells: Sequence[CellRow], *, keys: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -124,10 +130,6 @@ def failures_text(cells: Sequence[CellRow]) -> list[str]:
 def point_text(point: Mapping[str, Any]) -> str:
     """`batch size 16, learning rate 0.0001`."""
     return ", ".join(f"{short_key(key)} {value_text(value)}" for key, value in point.items()) or "the values as written"
-
-
-def _heading(name: str) -> str:
-    return name.replace("_", " ").replace("f1", "F1")
 
 
 def _table() -> Table:

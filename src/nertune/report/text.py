@@ -44,6 +44,11 @@ def short_key(key: str) -> str:
     return key.removeprefix("train.").removeprefix("model.").removeprefix("config.").replace("_", " ")
 
 
+def score_name(name: str) -> str:
+    """A score as people write it: `macro F1`."""
+    return name.replace("_", " ").replace("f1", "F1")
+
+
 def epoch_text(epoch: float | None) -> str:
     """`3`, or `2.5` when evaluated within epochs."""
     return "–" if epoch is None else format(round(epoch, 2), "g")

@@ -35,7 +35,7 @@ from nertune.results.database import ATTEMPTS, CELLS, Database, StudyRow, open_d
 from nertune.results.files import read_json, write_json
 
 STUCK_S = 120.0  # a round that takes longer hangs (Aim on a full disk does): the process ends itself
-TAGS = {"search": "search", "final": "best"}
+TAGS = {"search": "search", "candidate": "candidate", "final": "best"}
 FAILED = ("failed", "lost")
 STEPS_AT_ONCE = 10_000
 

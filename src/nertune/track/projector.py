@@ -106,7 +106,7 @@ class Projector:
                 process.wait(0.5)
         if not is_told:
             self.trouble = (
-                "Some Aim runs are not written yet; the next command, or `nertune ui --rebuild`, writes them. "
+                "Some Aim runs are not written yet; the next command, or `nertune ui STUDY --rebuild`, writes them. "
                 f"The reason is in {shown_path(self.log)}"
             )
         return is_told

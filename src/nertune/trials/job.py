@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ class Job:
     stop_after_epoch   train_with_dev: end after so many epochs, the schedule being that of all of them
     target             where the folder will lie in the end; paths in spec.yaml are relative to it
     weights            a seed folder whose weights are scored as they are, instead of a fit
+    marks              what environment.json is to say of the fit, by which a later call knows it
     tensorboard        write event files to folder/runs
     command            the command line, for environment.json
     """
@@ -48,6 +49,7 @@ class Job:
     stop_after_epoch: int | None = None
     target: str | None = None
     weights: str | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
     tensorboard: bool = False
     command: str = ""
 

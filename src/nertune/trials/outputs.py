@@ -69,8 +69,11 @@ def write_spec(job: Job) -> None:
     write_text(job.path / "spec.yaml", head + dump_study(spec.model_copy(update={"final": final}), folder=target))
 
 
-def write_environment(job: Job, *, threads: int, device: str, seconds: float) -> None:
-    """environment.json: what made these numbers."""
+def write_environment(job: Job, *, fit: Mapping[str, Any], threads: int, device: str, seconds: float) -> None:
+    """environment.json: what made these numbers.
+
+    fit  best epoch and step, and why it ended early, for whoever takes these weights again
+    """
     write_json(
         job.path / "environment.json",
         {
@@ -82,6 +85,7 @@ def write_environment(job: Job, *, threads: int, device: str, seconds: float) ->
             "precision": job.precision,
             "threads": threads,
             "seed": job.seed,
+            "fit": {**job.marks, **fit},
             "data": dict(job.fingerprints),
             "command": job.command,
             "wall_seconds": round(seconds, 3),

@@ -114,11 +114,12 @@ def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
     splits = open_splits(job, loaded)
     results = _kept_fit(job) if job.weights else _new_fit(job, loaded, splits, line, place)
     scores = _score_saved(job, splits, results, line, place)
-    write_results(job.path, {**results, **{"all": _merged(results)}})
+    fit_facts = results.pop("fit")
+    seconds = time.monotonic() - began
     write_spec(job)
-    write_environment(job, threads=place.threads, device=place.device, seconds=time.monotonic() - began)
-    epoch, step = results["fit"]["best_epoch"], results["fit"]["best_step"]
-    return _outcome(epoch, step, scores)
+    write_environment(job, fit=fit_facts, threads=place.threads, device=place.device, seconds=seconds)
+    write_results(job.path, {**results, "all": _merged(results)})
+    return _outcome(fit_facts["best_epoch"], fit_facts["best_step"], scores)
 
 
 JOBS: Mapping[str, Callable[[Job, Line, Place], dict[str, Any]]] = {
@@ -202,13 +203,12 @@ def _new_fit(
 
 
 def _kept_fit(job: Job) -> dict[str, dict[str, Any]]:
-    """The fit of a candidate that was chosen: its files, which now get their test scores."""
+    """A fit that was made before, by the choosing or for another test file: its files, which get their scores now."""
     assert job.weights is not None
     shutil.copytree(job.weights, job.path, dirs_exist_ok=True)
-    state = read_json(job.path / "trainer_state.json")
-    results = read_json(job.path / "eval_results.json")
-    fit_facts = {"best_epoch": results["epoch"], "best_step": state["best_global_step"], "stopped": None}
-    return {"train": read_json(job.path / "train_results.json"), "fit": fit_facts}
+    known = read_json(job.path / "environment.json")["fit"]
+    facts = {name: known[name] for name in ("best_epoch", "best_step", "stopped")}
+    return {"train": read_json(job.path / "train_results.json"), "fit": facts}
 
 
 def _score_saved(

@@ -211,4 +211,4 @@ def command_line() -> str:
 def tell_trouble(tracker: Tracker, tell: Tell) -> None:
     """What the Aim runs lack, once the tracker has ended; the record lacks nothing."""
     if tracker.trouble:
-        tell(f"Notice: the Aim runs are incomplete ({tracker.trouble}); nertune ui STUDY --rebuild makes them anew")
+        tell(f"Notice: {tracker.trouble}")

@@ -95,7 +95,6 @@ def _tree(form: QuickForm, *, folder: Path, trials: int | None, timeout: str | N
     if form.seeds:
         tree["final"] = {"seeds": list(form.seeds)}
     tree["output"] = _path(form.output_dir or Path("runs") / str(form.name), folder)
-    tree["storage"] = _path(Path("nertune.db"), folder)
     tree["track"] = {"aim": _path(form.log_dir or Path("logs"), folder)}
     return tree
 

@@ -21,7 +21,9 @@ from nertune.workflows.run_search import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
 TRAIN_TO_EVALUATION = 3.0  # a training step does about three times the arithmetic of a forward pass
-FOLDER_SPARE = 50 * 2**20  # bytes of a seed folder besides its weights
+START_S = 8.0  # imports and the first look at the model, on 2 cores
+FIT_S = 0.7  # a new model, the Trainer's set-up and the record, whatever the fit's length
+FOLDER_SPARE = 5 * 2**20  # bytes of a seed folder besides its weights: tokenizer, predictions
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,8 @@ def check(
         encoding=told,
         plan=plan,
         cells=cells,
-        seconds=None if waves is None else waves * per_fit * _epochs_factor(spec, sampler),
-        seed_seconds=-(-len(spec.final.seeds) // len(plan.slots)) * per_fit,
+        seconds=None if waves is None else START_S + waves * per_fit * _epochs_factor(spec, sampler),
+        seed_seconds=START_S + -(-len(spec.final.seeds) // len(plan.slots)) * per_fit,
         disk_bytes=disk,
         free_bytes=free_bytes(spec.output),
         memory_bytes=worker_memory(spec.model.base) * len(plan.slots),
@@ -103,7 +105,7 @@ def fit_seconds(spec: StudySpec, told: Mapping[str, Any], *, examples: Mapping[s
     step: float = told["step_seconds"][told["precision"]]
     per_example = step / spec.train.batch_size
     work = examples["train"] + examples.get("dev", 0) / TRAIN_TO_EVALUATION
-    return per_example * work * spec.train.epochs
+    return FIT_S + per_example * work * spec.train.epochs
 
 
 def free_bytes(folder: Path) -> int:

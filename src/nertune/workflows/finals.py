@@ -1,0 +1,267 @@
+"""The fits after the search: candidates without test, then the seeds of the chosen one with it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nertune.errors import NertuneError
+from nertune.execute.coordinate import Work, coordinate
+from nertune.execute.executor import Executor
+from nertune.report.progress import Progress, State
+from nertune.results.database import CellRow, Stage
+from nertune.results.files import read_json, replace_folder
+from nertune.results.layout import cell_name, seed_folder_name
+from nertune.search.best import is_minimised, objective_value
+from nertune.spec.fingerprint import fingerprint
+from nertune.spec.study import StudySpec
+from nertune.track.projector import open_tracker
+from nertune.trials.job import Job
+from nertune.workflows.opening import Opened, command_line, tell_trouble
+from nertune.workflows.run_search import device_batch, limits_of, parameters_of
+from nertune.workflows.session import Session
+
+DONE = "all_results.json"  # a seed folder with it is whole
+STAGE_WORDS = {"candidate": "candidates", "final": "seeds"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A setting to refit; `cell` is the trial it comes from (None after an edit), `score` its dev objective there."""
+
+    point: Mapping[str, Any]
+    spec: StudySpec
+    point_id: str
+    cell: int | None
+    score: float | None
+    best_epoch: float | None
+
+
+class Finals:
+    """Runs the fits of both stages, those that are there already left out.
+
+    start_executor  called with the number of fits when the first is needed; not at all when none is
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        opened: Opened,
+        progress: Progress,
+        *,
+        start_executor: Callable[[int], Executor],
+        retry_failed: bool,
+    ) -> None:
+        self._session = session
+        self._opened = opened
+        self._progress = progress
+        self._start_executor = start_executor
+        self._executor: Executor | None = None
+        self._retry_failed = retry_failed
+
+    def choose(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The candidate with the best mean dev score over the seeds; a single one needs no choosing."""
+        if len(candidates) == 1:
+            return candidates[0]
+        cells = self._run("candidate", candidates)
+        means = {candidate.point_id: self._mean_dev(cells, candidate) for candidate in candidates}
+        scored = [candidate for candidate in candidates if means[candidate.point_id] is not None]
+        if not scored:
+            raise NertuneError("no candidate gave a finite dev score", fix=f"Causes: {self._session.folder.logs}")
+        sign = 1 if is_minimised(self._session.spec.search.objective) else -1
+        chosen = min(scored, key=lambda candidate: sign * (means[candidate.point_id] or 0.0))
+        self._progress.say(f"Of {len(candidates)} candidates, trial {chosen.cell} has the best mean dev score")
+        return chosen
+
+    def refit(self, chosen: Candidate) -> list[CellRow]:
+        """The seed runs of the chosen setting, those that are there already included."""
+        return self._run("final", [chosen])
+
+    def folder_of(self, cell: CellRow, candidate: Candidate) -> Path:
+        """Where a finished fit lies."""
+        root = self._session.folder.candidates if cell.stage == "candidate" else self._session.folder.root
+        return root / self._folder_name(cell, candidate)
+
+    def _mean_dev(self, cells: Sequence[CellRow], candidate: Candidate) -> float | None:
+        objective = self._session.spec.search.objective
+        mine = [cell for cell in cells if cell.point_id == self._fit_id("candidate", candidate)]
+        found = [value for cell in mine if (value := objective_value(cell, objective)) is not None]
+        return statistics.fmean(found) if found else None
+
+    # what a fit is
+
+    def _fit_id(self, stage: Stage, candidate: Candidate) -> str:
+        """Names a fit with its scores: other weights or another test file make another one."""
+        if stage == "candidate":
+            return candidate.point_id
+        return fingerprint([self._weights_id(stage, candidate), self._opened.corpus.splits["test"].fingerprint])[:16]
+
+    def _weights_id(self, stage: Stage, candidate: Candidate) -> str:
+        """Names what a fit's weights were trained by, its seed apart."""
+        return fingerprint([candidate.point_id, self._stop_after_epoch(stage, candidate)])[:16]
+
+    def _stop_after_epoch(self, stage: Stage, candidate: Candidate) -> int | None:
+        """With dev to train on, there is none to choose the epoch: as long as was best when there was."""
+        if stage == "candidate" or not self._session.spec.final.train_with_dev:
+            return None
+        best = candidate.best_epoch
+        return candidate.spec.train.epochs if best is None else max(1, round(best))
+
+    def _kept_weights(self, cell: CellRow, candidate: Candidate) -> Path | None:
+        """A folder whose weights are those that this fit would train again, from the choosing or an earlier call."""
+        wanted = self._weights_id(cell.stage, candidate)
+        name = self._folder_name(cell, candidate)
+        folders = [self._session.folder.candidates / name, self._session.folder.root / name]
+        return next((folder for folder in folders if marks_of(folder).get("weights_id") == wanted), None)
+
+    def _folder_name(self, cell: CellRow, candidate: Candidate) -> str:
+        spec = candidate.spec
+        return seed_folder_name(
+            model_name=spec.model.name or self._session.study.facts["model_type"],
+            base=spec.model.base,
+            study=spec.name,
+            train=spec.train.model_dump(),
+            seed=cell.seed,
+            point=candidate.point,
+            point_id=candidate.point_id,
+        )
+
+    # running
+
+    def _run(self, stage: Stage, candidates: Sequence[Candidate]) -> list[CellRow]:
+        """The cells of these candidates and the study's seeds, run where they are not yet."""
+        by_id = {self._fit_id(stage, candidate): candidate for candidate in candidates}
+        self._make_cells(stage, by_id)
+        wanted = self._cells(stage, by_id)
+        n_open = sum(cell.is_open for cell in wanted)
+        if n_open:
+            self._executor = self._executor or self._start_executor(n_open)
+            self._progress.begin(self._state(stage, wanted, slots=len(self._executor.slots)))
+            self._coordinate(stage, by_id, self._executor)
+        return self._cells(stage, by_id)
+
+    def _coordinate(self, stage: Stage, by_id: Mapping[str, Candidate], executor: Executor) -> None:
+        session, spec = self._session, self._session.spec
+        log = session.folder.logs / "aim.log"
+        tracker = open_tracker(spec.track.aim, storage=spec.storage, study=spec.name, log=log)
+        work = Work(
+            database=session.database,
+            study=session.study,
+            folder=session.folder,
+            cells=_OpenCells(lambda: self._cells(stage, by_id)),
+            make_job=lambda cell, folder, batch: self._job(
+                cell, by_id[cell.point_id], folder=folder, device_batch_size=batch
+            ).to_json(),
+            keep=lambda cell, folder, _outcome: replace_folder(folder, self.folder_of(cell, by_id[cell.point_id])),
+            run_name=lambda cell: self._folder_name(cell, by_id[cell.point_id]),
+            parameters=lambda cell: parameters_of(by_id[cell.point_id].spec, seed=cell.seed),
+            batch_of=lambda cell: device_batch(by_id[cell.point_id].spec),
+            watcher=self._progress,
+            limits=limits_of(spec),
+            renew_lease=session.renew_lease,
+            every_tick=tracker.check,
+        )
+        tracker.start()
+        try:
+            coordinate(work, executor)
+        finally:
+            self._progress.close()
+            tracker.finish()
+            tell_trouble(tracker, self._progress.say)
+
+    def _job(self, cell: CellRow, candidate: Candidate, *, folder: Path, device_batch_size: int | None) -> Job:
+        session, spec = self._session, self._session.spec
+        splits = ("train", "dev") if cell.stage == "candidate" else ("train", "dev", "test")
+        weights = self._kept_weights(cell, candidate)
+        return Job(
+            id=cell_name(cell.stage, cell.number),
+            kind="seed",
+            spec=candidate.spec.model_dump(mode="json"),
+            labels=self._opened.corpus.labels,
+            splits=splits,
+            fingerprints={name: self._opened.corpus.splits[name].fingerprint for name in splits},
+            seed=cell.seed,
+            precision=session.study.facts["precision"],
+            folder=str(folder),
+            encoded=str(session.folder.encoded),
+            device_batch_size=device_batch_size,
+            stop_after_epoch=self._stop_after_epoch(cell.stage, candidate),
+            target=str(self.folder_of(cell, candidate)),
+            weights=None if weights is None else str(weights),
+            marks={"fit_id": cell.point_id, "weights_id": self._weights_id(cell.stage, candidate)},
+            tensorboard=spec.track.tensorboard,
+            command=command_line(),
+        )
+
+    # cells
+
+    def _make_cells(self, stage: Stage, by_id: Mapping[str, Candidate]) -> None:
+        """A cell for each candidate and seed; one whose folder is gone or holds another fit is opened again."""
+        session = self._session
+        cells = session.database.cells(session.study, stage)
+        known = {(cell.point_id, cell.seed): cell for cell in cells}
+        number = len(cells)
+        for fit_id, candidate in by_id.items():
+            for seed in session.spec.final.seeds:
+                cell = known.get((fit_id, seed))
+                if cell is None:
+                    session.database.add_cell(
+                        session.study, stage=stage, number=number, point=candidate.point, point_id=fit_id, seed=seed
+                    )
+                    number += 1
+                elif self._is_to_do(cell, candidate):
+                    session.database.reopen_cell(cell)
+
+    def _is_to_do(self, cell: CellRow, candidate: Candidate) -> bool:
+        if cell.state == "failed":
+            return self._retry_failed
+        if cell.stage == "candidate":  # its folder goes when the choice is made; its scores stay
+            return False
+        return cell.state == "complete" and marks_of(self.folder_of(cell, candidate)).get("fit_id") != cell.point_id
+
+    def _cells(self, stage: Stage, by_id: Mapping[str, Candidate]) -> list[CellRow]:
+        session = self._session
+        cells = session.database.cells(session.study, stage)
+        return [cell for cell in cells if cell.point_id in by_id and cell.seed in session.spec.final.seeds]
+
+    def _state(self, stage: Stage, wanted: Sequence[CellRow], *, slots: int) -> State:
+        spec = self._session.spec
+        done = [cell for cell in wanted if not cell.is_open]
+        state = State(
+            title=f"{spec.name}, {STAGE_WORDS[stage]}",
+            objective=spec.search.objective,
+            epochs=spec.train.epochs,
+            slots=slots,
+            minimised=is_minimised(spec.search.objective),
+            total=len(wanted),
+            done=len(done),
+            failed=sum(cell.state == "failed" for cell in done),
+        )
+        for cell in done:
+            state.take_score(cell)
+        return state
+
+
+def marks_of(folder: Path) -> Mapping[str, Any]:
+    """What environment.json says of the fit in a finished seed folder; empty where there is none."""
+    file = folder / "environment.json"
+    if not (folder / DONE).exists() or not file.exists():
+        return {}
+    marks = read_json(file).get("fit")
+    return marks if isinstance(marks, dict) else {}
+
+
+class _OpenCells:
+    """Cells made beforehand, taken in the order of their numbers."""
+
+    def __init__(self, cells: Callable[[], Sequence[CellRow]]) -> None:
+        self._cells = cells
+
+    def take(self) -> CellRow | None:
+        return next((cell for cell in self._cells() if cell.state in ("waiting", "interrupted")), None)
+
+    def look_ahead(self) -> None:
+        """All cells are there from the start."""
