@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -145,6 +146,18 @@ def test_a_fit_over_its_time_limit_fails_with_that_cause(stub_study: Make, run_s
     cell = run_search(study, workers=1).cells[1]
     assert (cell.state, cell.cause) == ("failed", "timeout")
     assert "execute.trial_timeout (1 s)" in str(cell.message)
+
+
+@pytest.mark.slow
+def test_a_suspended_coordinator_blames_no_fit_for_the_pause(stub_study: Make) -> None:
+    study = stub_study(space="{train.batch_size: [8, 16, 32, 64]}", more="execute: {trial_timeout: 4, hang_after: 2}")
+    process = study.start(seconds=1, workers=1)
+    _wait_for(lambda: (study.output / "work" / "trial-0000").exists())
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(7)
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert study.trials("state", "attempts") == [("complete", "1")] * 4
 
 
 def test_out_of_memory_is_tried_once_more_with_half_the_examples(stub_study: Make, run_search: Run) -> None:
