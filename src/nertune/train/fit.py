@@ -22,6 +22,7 @@ from nertune.train.course import Ask, Course, Evaluation
 from nertune.train.optim import Precision, training_arguments
 from nertune.train.predict import Pulse, no_pulse, predict, score_predictions
 from nertune.train.seeds import forget_accelerator, set_seeds
+from nertune.train.vocabulary import vocabulary_of
 
 Tell = Callable[[StepRecord], None]
 LOGGED = ("loss", "learning_rate", "grad_norm")
@@ -74,6 +75,10 @@ def fit(
     """
     forget_accelerator()
     model = build_model(base, seed=seed)
+    vocabulary = vocabulary_of(model, train=train, dev=dev, weight_decay=spec.train.weight_decay)
+    if vocabulary is not None:
+        train, dev = vocabulary.renumber(train), vocabulary.renumber(dev) if dev is not None else None
+        whole = vocabulary.shrink(model)
     batches = _batches(train, spec=spec, seed=seed)
     args = training_arguments(
         spec.train,
@@ -100,6 +105,8 @@ def fit(
     set_seeds(seed)
     output = trainer.train()
     course.restore_best(model)
+    if vocabulary is not None:
+        vocabulary.expand(model, whole)
     save_training(args, state=trainer.state, folder=folder)
     return _record(trainer.state, course=course, metrics=output.metrics), trainer.let_go()
 
