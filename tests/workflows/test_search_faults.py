@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from stub_study import GRID_40, Heard, StubStudy, kill, processes_in_session
 
 from nertune.errors import NertuneError, StoppedError, StudyConflictError
 from nertune.results.outcomes import SearchOutcome
+from nertune.workflows import run_search as run_search_module
 
 Make = Callable[..., StubStudy]
 Run = Callable[..., SearchOutcome]
@@ -197,6 +200,22 @@ def test_a_full_disk_stops_the_search_which_continues_when_there_is_room(stub_st
         run_search(study, workers=1)
     assert told.value.exit_code == 75
     assert [cell.state for cell in run_search(study, workers=1).cells] == ["complete"] * 3
+
+
+def test_a_disk_that_fills_under_the_coordinators_own_files_ends_with_75(
+    stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = stub_study()
+
+    def no_room(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as full:
+        full.setattr(run_search_module, "write_csv", no_room)
+        with pytest.raises(StoppedError, match=r"trials\.csv: the disk is full(.|\n)*Make room") as told:
+            run_search(study)
+    assert told.value.exit_code == 75
+    assert run_search(study).finished
 
 
 def _wait_for_trials(study: StubStudy) -> None:

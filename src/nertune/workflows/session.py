@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import psutil
 
 from nertune.data.examples import Corpus
-from nertune.errors import StudyConflictError, Where, shown_path
+from nertune.errors import StoppedError, StudyConflictError, Where, shown_path
 from nertune.results.database import LEASE_S, Database, StudyRow, open_database, sqlite_path
 from nertune.results.files import write_text
 from nertune.results.layout import StudyFolder
@@ -83,7 +84,7 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
     folder = StudyFolder(spec.output)
     if fresh:
         _retire(spec)
-    with OutputLock(folder.root):
+    with _full_disk_told(), OutputLock(folder.root):
         database = open_database(spec.storage)
         try:
             study = database.find_study(spec.name) or database.add_study(
@@ -99,6 +100,18 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
             database.set_lease(study, None)
         finally:
             database.close()
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    """Whatever file it was that found no room: the state is saved up to there, and the user can do something."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = Where(Path(error.filename)) if isinstance(error.filename, str) else None
+        raise StoppedError("the disk is full", where=where, fix="Make room and give the same command again") from None
 
 
 def _refuse_foreign_folder(spec: StudySpec) -> None:
