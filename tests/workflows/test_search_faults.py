@@ -122,6 +122,16 @@ def test_a_study_is_written_by_one_coordinator_also_from_another_output_folder(
     assert run_search(study).finished  # the dead coordinator's lease holds nobody up
 
 
+def test_a_killed_coordinator_that_nobody_has_reaped_holds_no_study(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_40)
+    process = study.start(seconds=0.1, workers=1)
+    _wait_for_trials(study)
+    os.kill(process.pid, signal.SIGKILL)  # not waited for: a zombie until the end of this test
+    time.sleep(0.5)
+    assert run_search(study).finished
+    process.communicate()
+
+
 def test_a_cell_whose_worker_is_killed_is_tried_again(stub_study: Make, run_search: Run) -> None:
     heard = Heard()
     outcome = run_search(stub_study(space=space_with(0.03)), progress=heard, workers=1)

@@ -186,7 +186,9 @@ def _is_alive(owner: Mapping[str, Any]) -> bool:
     if owner["pid"] == os.getpid():
         return False
     try:
-        return bool(psutil.pid_exists(owner["pid"]) and owner["started"] == process_started(owner["pid"]))
+        holder = psutil.Process(owner["pid"])
+        # A killed process whose parent has not asked for it yet (in a container, maybe never) is a zombie, and dead.
+        return holder.status() != psutil.STATUS_ZOMBIE and owner["started"] == float(holder.create_time())
     except psutil.Error:
         return False
 
