@@ -19,6 +19,7 @@ from nertune.tasks.encoded import EncodedSplit
 from nertune.train.batches import TrainBatches
 from nertune.train.checkpoints import save_training
 from nertune.train.course import Ask, Course, Evaluation
+from nertune.train.dropout import use_cpu_dropout
 from nertune.train.optim import Precision, training_arguments
 from nertune.train.predict import Pulse, no_pulse, predict, score_predictions
 from nertune.train.seeds import forget_accelerator, set_seeds
@@ -79,6 +80,8 @@ def fit(
     if vocabulary is not None:
         train, dev = vocabulary.renumber(train), vocabulary.renumber(dev) if dev is not None else None
         whole = vocabulary.shrink(model)
+    if device == "cpu":
+        use_cpu_dropout(model)
     batches = _batches(train, spec=spec, seed=seed)
     args = training_arguments(
         spec.train,

@@ -13,6 +13,7 @@ from nertune.models.losses import IGNORED
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit, Ints
 from nertune.train.batches import Batch, TrainBatches, collate
+from nertune.train.dropout import use_cpu_dropout
 from nertune.train.optim import Precision
 
 WARM_UP, TIMED = 2, 4
@@ -28,6 +29,8 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(0)
         model = build_model(base, seed=0).to(place).train()
+        if place.type == "cpu":
+            use_cpu_dropout(model)
         optimizer = AdamW(model.parameters(), lr=0.0, fused=True)
         numbers, n_parts = _typical_part(train, spec=spec)
         batch = {name: tensor.to(place) for name, tensor in collate(train, numbers).items()}
