@@ -30,6 +30,7 @@ def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
         "model_type": "stub",
         "precision": job["precision"] or "fp32",
         "step_seconds": {"fp32": 0.001},
+        "pieces_per_window": 10.0,
         "counts": {},
         "versions": {},
     }

@@ -82,7 +82,7 @@ class Watcher(Protocol):
 class Work:
     """What the coordinator does the jobs of one stage with.
 
-    make_job  (cell, attempt's folder, examples on the device at once or None) -> job as JSON
+    make_job  (cell, attempt's folder, examples on the device at once) -> job as JSON
     keep      (cell, attempt's folder, outcome) -> None: moves what stays out of the attempt's folder, before the record
     batch_of  how many examples a cell would put on the device at once, before any fault
     """
@@ -91,7 +91,7 @@ class Work:
     study: StudyRow
     folder: StudyFolder
     cells: CellSource
-    make_job: Callable[[CellRow, Path, int | None], dict[str, Any]]
+    make_job: Callable[[CellRow, Path, int], dict[str, Any]]
     keep: Callable[[CellRow, Path, Mapping[str, Any]], None]
     run_name: Callable[[CellRow], str]
     parameters: Callable[[CellRow], Mapping[str, Any]]
@@ -190,7 +190,7 @@ class _Loop:
         log = work.folder.log(name, attempt.number)
         running = Running(cell, attempt, folder, log, now, now)
         self._running[slot] = running
-        job = work.make_job(cell, folder, self._device_batch.get(cell.id))
+        job = work.make_job(cell, folder, self._batch_of(cell))
         self._executor.submit(slot, {**job, "id": running.job}, log=log)
         work.watcher.started(cell, attempt=attempt.number)
 
@@ -256,13 +256,16 @@ class _Loop:
         policy = POLICIES[kind]
         again = self._tries_so_far(running.cell, kind) < policy.retries
         if again and policy.halves_batch:
-            now = self._device_batch.get(running.cell.id) or self._work.batch_of(running.cell)
+            now = self._batch_of(running.cell)
             again = now > 1
             self._device_batch[running.cell.id] = max(1, -(-now // 2))
             message += f"; tried again with at most {self._device_batch[running.cell.id]} examples on the device"
         how = Settlement("failed", "waiting" if again else "failed", kind, message, seconds=_since(running.started))
         self._settle(slot, how)
         self._note_first(bug)
+
+    def _batch_of(self, cell: CellRow) -> int:
+        return self._device_batch.get(cell.id) or self._work.batch_of(cell)
 
     def _tries_so_far(self, cell: CellRow, kind: str) -> int:
         return sum(

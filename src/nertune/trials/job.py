@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from nertune.spec.study import StudySpec
+from nertune.spec.study import StudySpec, TrainSpec
 
 JobKind = Literal["look", "prepare", "trial", "seed"]
+# Pieces at a time whose activations a core's caches hold. MiniLM on batches of 32 BC5CDR sentences, 1,160 pieces: parts
+# of 290 to 580 take 0.8 of the whole batch's time, a sixth of which goes to page faults; parts of 145 take 0.9.
+CPU_PIECES = 512
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Job:
     precision          fp32 | bf16, fixed for the study; None in the job that finds it
     folder             where the job may write, and nothing else does
     encoded            the study's cache of encoded splits
-    device_batch_size  after running out of memory: at most so many examples at once; None as the point says
+    device_batch_size  at most so many examples at once; None in the jobs that find out how many suit the device
     stop_after_epoch   train_with_dev: end after so many epochs, the schedule being that of all of them
     target             where the folder will lie in the end; paths in spec.yaml are relative to it
     weights            a seed folder whose weights are scored as they are, instead of a fit
@@ -67,3 +71,16 @@ class Job:
     @property
     def path(self) -> Path:
         return Path(self.folder)
+
+
+def device_batch_size(train: TrainSpec, *, pieces_per_window: float, device: str, threads: int) -> int:
+    """Examples on the device at once, until memory runs out: as the point says, else what suits the device best.
+
+    A GPU wants the whole batch. A CPU is faster with equal parts of at most CPU_PIECES pieces a thread.
+    """
+    if train.device_batch_size is not None:
+        return min(train.batch_size, train.device_batch_size)
+    if device != "cpu":
+        return train.batch_size
+    n_parts = math.ceil(train.batch_size * pieces_per_window / (CPU_PIECES * threads))
+    return math.ceil(train.batch_size / n_parts)

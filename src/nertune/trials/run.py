@@ -22,7 +22,7 @@ from nertune.train.fit import fit
 from nertune.train.optim import Precision
 from nertune.train.predict import predict, score_predictions
 from nertune.train.probe import choose_precision, time_step
-from nertune.trials.job import Job
+from nertune.trials.job import Job, device_batch_size
 from nertune.trials.outputs import (
     results_of_fit,
     results_of_split,
@@ -86,7 +86,8 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
     loaded = load_model(job)
     splits = open_splits(job, loaded)
     line.tell(PULSE)
-    precision, seconds = _precision(job, loaded, splits["train"], place)
+    pieces_per_window = float(splits["train"].windows.lengths.mean())
+    precision, seconds = _precision(job, loaded, splits["train"], place, pieces_per_window=pieces_per_window)
     return {
         "model_type": loaded.base.config.model_type,
         "precision": precision,
@@ -94,6 +95,7 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
         "counts": {name: dict(split.counts) for name, split in splits.items()},
         "windows": {name: len(split.windows) for name, split in splits.items()},
         "pieces": {name: int(split.windows.lengths.sum()) for name, split in splits.items()},
+        "pieces_per_window": pieces_per_window,
         "versions": {name: version(name) for name in VERSIONED},
     }
 
@@ -131,10 +133,15 @@ JOBS: Mapping[str, Callable[[Job, Line, Place], dict[str, Any]]] = {
 PULSE = {"pulse": True}
 
 
-def _precision(job: Job, loaded: Loaded, train: EncodedSplit, place: Place) -> tuple[str, dict[str, float]]:
-    spec = job.study
+def _precision(
+    job: Job, loaded: Loaded, train: EncodedSplit, place: Place, *, pieces_per_window: float
+) -> tuple[str, dict[str, float]]:
     if job.precision is not None:
         return job.precision, {}
+    at_once = device_batch_size(
+        job.study.train, pieces_per_window=pieces_per_window, device=place.device, threads=place.threads
+    )
+    spec = _with_device_batch(job.study, at_once)
     if spec.train.precision == "auto":
         return choose_precision(loaded.base, train=train, spec=spec, device=place.device)
     precision: Precision = spec.train.precision
@@ -150,7 +157,7 @@ def _fit(
         loaded.base,
         train=splits[BOTH if with_dev else "train"],
         dev=None if with_dev else splits["dev"],
-        spec=_spec_of(job),
+        spec=_with_device_batch(job.study, job.device_batch_size),
         seed=job.seed,
         device=place.device,
         precision=_fixed_precision(job),
@@ -177,13 +184,9 @@ class Pulse:
             self._line.tell(PULSE)
 
 
-def _spec_of(job: Job) -> StudySpec:
-    """The job's point, with the smaller device batch that an earlier attempt's lack of memory asks for."""
-    spec = job.study
-    if job.device_batch_size is None:
-        return spec
-    train = spec.train.model_copy(update={"device_batch_size": job.device_batch_size})
-    return spec.model_copy(update={"train": train})
+def _with_device_batch(spec: StudySpec, size: int | None) -> StudySpec:
+    """The point with the device batch that the coordinator, or this device, asks for."""
+    return spec.model_copy(update={"train": spec.train.model_copy(update={"device_batch_size": size})})
 
 
 def _fixed_precision(job: Job) -> Precision:

@@ -158,7 +158,7 @@ class Finals:
             keep=lambda cell, folder, _outcome: replace_folder(folder, self.folder_of(cell, by_id[cell.point_id])),
             run_name=lambda cell: self._folder_name(cell, by_id[cell.point_id]),
             parameters=lambda cell: parameters_of(by_id[cell.point_id].spec, seed=cell.seed),
-            batch_of=lambda cell: device_batch(by_id[cell.point_id].spec),
+            batch_of=lambda cell: device_batch(session, by_id[cell.point_id].spec, executor=executor),
             watcher=self._progress,
             limits=limits_of(spec),
             renew_lease=session.renew_lease,
@@ -172,7 +172,7 @@ class Finals:
             tracker.finish()
             tell_trouble(tracker, self._progress.say)
 
-    def _job(self, cell: CellRow, candidate: Candidate, *, folder: Path, device_batch_size: int | None) -> Job:
+    def _job(self, cell: CellRow, candidate: Candidate, *, folder: Path, device_batch_size: int) -> Job:
         session, spec = self._session, self._session.spec
         splits = ("train", "dev") if cell.stage == "candidate" else ("train", "dev", "test")
         weights = self._kept_weights(cell, candidate)

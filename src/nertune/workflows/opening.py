@@ -168,6 +168,7 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
             precision=told["precision"],
             model_type=told["model_type"],
             step_seconds=told["step_seconds"],
+            pieces_per_window=told["pieces_per_window"],
             versions=told["versions"],
         )
     return told

@@ -24,7 +24,7 @@ from nertune.spec.fingerprint import point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
-from nertune.trials.job import Job
+from nertune.trials.job import Job, device_batch_size
 from nertune.workflows.opening import (
     MANY,
     Opened,
@@ -184,7 +184,7 @@ def _run_cells(
         keep=lambda cell, folder, _outcome: _keep_trial(session, cell, folder),
         run_name=lambda cell: cell_name(cell.stage, cell.number),
         parameters=lambda cell: parameters_of(apply_point(spec, cell.point), seed=cell.seed),
-        batch_of=lambda cell: device_batch(apply_point(spec, cell.point)),
+        batch_of=lambda cell: device_batch(session, apply_point(spec, cell.point), executor=executor),
         watcher=progress,
         limits=limits_of(spec),
         renew_lease=session.renew_lease,
@@ -202,7 +202,7 @@ def _run_cells(
         tell_trouble(tracker, progress.say)
 
 
-def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int | None) -> Job:
+def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int) -> Job:
     """One fit on train, scored on dev. Its corpus has no test to look at."""
     spec = session.spec
     return Job(
@@ -226,9 +226,15 @@ def limits_of(spec: StudySpec) -> Limits:
     return Limits(trial_timeout_s=spec.execute.trial_timeout, hang_after_s=spec.execute.hang_after)
 
 
-def device_batch(point: StudySpec) -> int:
+def device_batch(session: Session, point: StudySpec, *, executor: Executor) -> int:
     """Examples on the device at once before any fault."""
-    return min(point.train.batch_size, point.train.device_batch_size or point.train.batch_size)
+    slot = executor.slots[0]
+    return device_batch_size(
+        point.train,
+        pieces_per_window=session.study.facts["pieces_per_window"],
+        device=slot.device,
+        threads=slot.threads,
+    )
 
 
 def parameters_of(point: StudySpec, *, seed: int) -> dict[str, Any]:
