@@ -26,7 +26,10 @@ def use_cpu_dropout(model: PreTrainedModel) -> None:
     for name, module in list(model.named_modules()):
         if type(module) is nn.Dropout and not module.inplace:
             model.set_submodule(name, LaneDropout(module.p).train(module.training))
-    if model.config.model_type in PLAIN_ATTENTION and model.config._attn_implementation == "sdpa":
+    config = model.config
+    # A decoder may not see what follows: torch is told so beside the mask, where the plain formula does not look.
+    looks_both_ways = not getattr(config, "is_decoder", False)
+    if config.model_type in PLAIN_ATTENTION and looks_both_ways and config._attn_implementation == "sdpa":
         model.set_attn_implementation(ATTENTION)
 
 

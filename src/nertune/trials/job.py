@@ -76,7 +76,7 @@ class Job:
 def device_batch_size(train: TrainSpec, *, pieces_per_window: float, device: str, threads: int) -> int:
     """Examples on the device at once, until memory runs out: as the point says, else what suits the device best.
 
-    A GPU wants the whole batch. A CPU is faster with equal parts of at most CPU_PIECES pieces a thread.
+    A GPU wants the whole batch. A CPU is faster with equal parts of at most about CPU_PIECES pieces a thread.
     """
     if train.device_batch_size is not None:
         return min(train.batch_size, train.device_batch_size)
