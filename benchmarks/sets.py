@@ -68,7 +68,7 @@ def spread_out(examples: Sequence[Example], *, n: int | None) -> Sequence[Exampl
 
 def as_text(examples: Sequence[Example]) -> str:
     if isinstance(examples[0], SequenceExample):
-        return "sentence\tlabel\n" + "".join(f"{example.text}\t{example.label}\n" for example in examples)
+        return "sentence\tlabel\n" + "".join(f"{example.text}\t{example.labels[0]}\n" for example in examples)
     return "\n".join(map(as_lines, examples))
 
 

@@ -61,7 +61,9 @@ def text(number: int) -> SequenceExample:
     label = list(TEXTS)[number % 3]
     forms = TEXTS[label]
     return SequenceExample(
-        forms[(number // 3) % len(forms)].format(place=PLACES[number % 4]), label, Where(Path("train.tsv"), number + 2)
+        forms[(number // 3) % len(forms)].format(place=PLACES[number % 4]),
+        (label,),
+        Where(Path("train.tsv"), number + 2),
     )
 
 

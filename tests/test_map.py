@@ -30,17 +30,18 @@ FLOOR = {
 }
 LEARNING = ("models/*", "tasks/*", "train/*", "trials/*", "pretrain/*")  # the only rooms that know torch and its kin
 DOORS = {
-    "typer": ("cli.py",),
-    "click": ("cli.py",),
+    "typer": ("cli/*",),
+    "click": ("cli/*",),
     "optuna": ("search/*",),
     "sqlalchemy": ("results/database.py", "search/storage.py"),
     "aim": ("track/aim*.py",),
     "seqeval": (),
     "sklearn": (),
     "evaluate": (),
-    **dict.fromkeys(
-        ("torch", "transformers", "accelerate", "safetensors", "tokenizers", "pyarrow", "datasets"), LEARNING
-    ),
+    "pyarrow": ("data/store.py", *LEARNING),
+    "datasets": ("data/readers/hub.py", *LEARNING),
+    "matplotlib": ("report/plots/*",),
+    **dict.fromkeys(("torch", "transformers", "accelerate", "safetensors", "tokenizers"), LEARNING),
 }
 TRAINER_DOORS = ("train/fit.py", "pretrain/mlm.py")
 
@@ -117,7 +118,18 @@ def test_the_trainer_is_known_in_two_files_only():
 
 
 def test_command_line_loads_nothing_heavy():
-    heavy = {"torch", "transformers", "optuna", "sqlalchemy", "aim", "datasets", "pyarrow", "pydantic", "numpy"}
+    heavy = {
+        "torch",
+        "transformers",
+        "optuna",
+        "sqlalchemy",
+        "aim",
+        "datasets",
+        "pyarrow",
+        "pydantic",
+        "numpy",
+        "matplotlib",
+    }
     code = "import sys, nertune.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy & set(told.stdout.split()) == set()

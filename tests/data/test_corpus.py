@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nertune.data.corpus import find_splits, read_corpus
+from nertune.data.corpus import read_corpus
 from nertune.data.examples import Span
+from nertune.data.files import find_splits
 from nertune.errors import UserError
 from nertune.spec.study import DataSpec
 
@@ -44,12 +45,16 @@ def told(folder, *, task, splits=("train", "dev"), **data):
 def test_the_dev_file_has_one_of_several_names(folder, dev):
     where = folder({"train.txt": "x", dev: "x", "test.iob": "x", ".dev.txt.swp": "x", "test_predictions.txt": "x"})
     found = find_splits(DataSpec(dir=where))
-    assert {split: path.name for split, path in found.items()} == {"train": "train.txt", "dev": dev, "test": "test.iob"}
+    assert {split: files.paths[0].name for split, files in found.items()} == {
+        "train": "train.txt",
+        "dev": dev,
+        "test": "test.iob",
+    }
 
 
 def test_a_named_file_goes_before_the_folder(folder):
     where = folder({**NER, "dev.old": "x"})
-    assert find_splits(DataSpec(dir=where, dev=where / "dev.txt"))["dev"].name == "dev.txt"
+    assert find_splits(DataSpec(dir=where, dev=where / "dev.txt"))["dev"].paths == (where / "dev.txt",)
 
 
 def test_two_files_for_one_split_are_both_named(folder):
@@ -98,7 +103,7 @@ def test_words_and_spans_are_read_with_their_places(folder):
 def test_a_sequence_corpus_has_its_classes_sorted(folder):
     corpus = read_corpus(DataSpec(dir=folder(TEXTS)), task="sequence")
     assert (corpus.labels, corpus.scheme, corpus.format) == (("bad", "good"), None, "tsv")
-    assert [example.label for example in corpus.splits["train"].examples] == ["good", "bad", "good"]
+    assert [example.labels[0] for example in corpus.splits["train"].examples] == ["good", "bad", "good"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_the_scheme_of_train_is_recognised(folder, scheme, tags):
     corpus = read_corpus(DataSpec(dir=folder({"train.txt": text, "dev.txt": text})), task="token")
     assert corpus.scheme == scheme
     assert len(corpus.splits["train"].examples[0].spans) == (3 if scheme == "iob1" else 2)
-    assert corpus.splits["dev"].counts == {}
+    assert corpus.splits["dev"].notices.counts == {}
 
 
 def test_a_stated_scheme_is_taken(folder):
@@ -123,7 +128,8 @@ def test_a_stated_scheme_is_taken(folder):
 def test_illegal_tags_are_repaired_and_counted(folder):
     where = folder({**NER, "dev.txt": "to\tO\nTurin\tI-LOC\n"})
     dev = read_corpus(DataSpec(dir=where), task="token").splits["dev"]
-    assert (dev.examples[0].spans, dev.counts) == ((Span("LOC", 1, 2),), {"repaired tags": 1})
+    assert (dev.examples[0].spans, dev.notices.counts) == ((Span("LOC", 1, 2),), {"repaired-tags": 1})
+    assert [str(place).rpartition("/")[2] for place in dev.notices.places["repaired-tags"]] == ["dev.txt:2: O → I-LOC"]
 
 
 def test_renamed_types_are_merged_before_keep_drops_the_others(folder):
@@ -131,7 +137,7 @@ def test_renamed_types_are_merged_before_keep_drops_the_others(folder):
     corpus = read_corpus(DataSpec(dir=where, rename={"X": "W", "Y": "W"}, keep=("W",)), task="token")
     train = corpus.splits["train"]
     assert (corpus.labels, train.examples[0].spans) == (("W",), (Span("W", 0, 1), Span("W", 1, 2)))
-    assert train.counts == {"entities left out by data.keep": 1}
+    assert train.notices.counts == {"left-out-entities": 1}
 
 
 def test_a_list_of_new_names_may_hold_types_of_other_corpora(folder):
@@ -142,7 +148,7 @@ def test_a_list_of_new_names_may_hold_types_of_other_corpora(folder):
 def test_keep_leaves_out_texts_of_other_classes(folder):
     where = folder({**TEXTS, "train.txt": TEXTS["train.txt"] + "f\tugly\n"})
     train = read_corpus(DataSpec(dir=where, keep=("good", "bad")), task="sequence").splits["train"]
-    assert (len(train.examples), train.counts) == (3, {"texts left out by data.keep": 1})
+    assert (len(train.examples), train.notices.counts) == (3, {"left-out-texts": 1})
 
 
 def test_a_fixed_list_of_labels_is_the_label_list(folder):
@@ -159,7 +165,7 @@ def test_an_entity_type_that_train_lacks_stays_gold_and_is_counted(folder):
     where = folder({**NER, "dev.txt": "May\tB-DATE\nTurin\tB-LOC\n"})
     dev = read_corpus(DataSpec(dir=where), task="token").splits["dev"]
     assert dev.examples[0].spans == (Span("DATE", 0, 1), Span("LOC", 1, 2))
-    assert dev.counts == {"entities of types that train lacks": 1}
+    assert dev.notices.counts == {"unseen-labels": 1}
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
@@ -207,7 +213,7 @@ def test_a_tag_without_prefix_among_others_is_refused_with_its_line(folder):
         ({"keep": ("PR",)}, "Did you mean PER?"),
         ({"rename": {"LOCC": "PLACE"}}, "Did you mean LOC?"),
         ({"format": "conl"}, "Write for example: data: {format: conll}"),
-        ({"format": "tsv"}, "the format is tsv (a text a line), but the task is token"),
+        ({"format": "tsv"}, "the format is tsv (a text, a tab and its label a line), but the task is token"),
         ({"keep": ("PER",), "columns": {"wrd": 0}}, "columns: {word: 0}"),
     ],
 )
@@ -217,8 +223,9 @@ def test_misspelt_values_are_answered_with_the_closest(folder, data, help_):
 
 def test_the_format_is_told_from_the_content_and_held_against_the_task(folder):
     assert "the file looks like conll (a word a line), but the task is sequence" in told(folder(NER), task="sequence")
-    where = folder({"train.txt": "Sentence\tSlot\nAda slept .\tB-PER O O\n"})
-    assert "the file looks like tsv (a text a line), but the task is token" in told(where, task="token")
+    where = folder({"train.txt": '{"text": "Ada slept.", "label": "sleep"}\n'})
+    message = told(where, task="token")
+    assert "the file looks like jsonl-texts (JSON of texts and classes), but the task is token" in message
 
 
 def test_the_order_of_the_splits_does_not_matter(folder):
@@ -239,3 +246,88 @@ def test_any_files_make_a_corpus_or_a_user_error(tmp_path, content, task):
     except UserError:
         return
     assert corpus.labels
+
+
+# ---- splits taken out of train
+
+
+def many(n, *, label="B-PER"):
+    return "".join(f"word{i}\t{label}\n\n" for i in range(n))
+
+
+def test_missing_dev_and_test_are_taken_out_of_train(folder):
+    data = DataSpec(dir=folder({"train.txt": many(100)}), split={"dev": 0.1, "test": 0.2})
+    corpus = read_corpus(data, task="token", splits=("train", "dev", "test"))
+    words = [{example.words for example in split.examples} for split in corpus.splits.values()]
+    assert [len(each) for each in words] == [70, 10, 20]
+    assert len(set.union(*words)) == 100
+
+
+def test_a_search_has_neither_the_drawn_test_nor_its_sentences_in_train(folder):
+    data = DataSpec(dir=folder({"train.txt": many(100)}), split={"dev": 0.1, "test": 0.2})
+    whole = read_corpus(data, task="token", splits=("train", "dev", "test"))
+    searched = read_corpus(data, task="token", splits=("train", "dev"))
+    assert set(searched.splits) == {"train", "dev"}
+    assert searched.splits == {name: whole.splits[name] for name in ("train", "dev")}
+
+
+def test_a_file_goes_before_a_drawn_split(folder):
+    data = DataSpec(dir=folder({"train.txt": many(20), "dev.txt": many(3)}), split={"dev": 0.1, "test": 0.25})
+    corpus = read_corpus(data, task="token", splits=("train", "dev", "test"))
+    assert {name: len(split.examples) for name, split in corpus.splits.items()} == {"train": 15, "dev": 3, "test": 5}
+
+
+def test_the_recorded_draw_is_taken_whatever_would_be_drawn_now(folder):
+    data = DataSpec(dir=folder({"train.txt": many(20)}), split={"dev": 0.5, "seed": 1})
+    first = read_corpus(data, task="token")
+    other = data.model_copy(update={"split": data.split.model_copy(update={"seed": 2})})
+    assert read_corpus(other, task="token").splits != first.splits
+    assert read_corpus(other, task="token", parts=first.parts).splits == first.splits
+
+
+def test_a_recorded_draw_of_other_data_is_refused(folder):
+    data = DataSpec(dir=folder({"train.txt": many(20)}), split={"dev": 0.5})
+    parts = read_corpus(data, task="token").parts
+    folder({"train.txt": many(21)})
+    with pytest.raises(UserError, match="drawn from 20 examples, but train has 21 now"):
+        read_corpus(data, task="token", parts=parts)
+
+
+def test_a_missing_dev_is_answered_with_how_to_draw_it(folder):
+    message = told(folder({"train.txt": many(9)}), task="token")
+    assert "or take it out of train: data: {split: {dev: 0.1}}" in message
+
+
+# ---- several labels
+
+
+def test_words_with_several_tags_have_overlapping_entities(folder):
+    where = folder({"train.txt": "New\tB-LOC|B-ORG\nYork\tI-LOC|I-ORG\nTimes\tI-ORG\n", "dev.txt": "Oslo\tB-LOC\n"})
+    corpus = read_corpus(DataSpec(dir=where), task="token")
+    assert corpus.splits["train"].examples[0].spans == (Span("LOC", 0, 2), Span("ORG", 0, 3))
+    assert corpus.problem == "multi_label"
+
+
+def test_two_columns_of_tags_are_two_layers(folder):
+    text = "New\tB-LOC\tB-ORG\nYork\tI-LOC\tI-ORG\n\nTimes\tO\tB-ORG\n"
+    data = DataSpec(dir=folder({"train.txt": text, "dev.txt": text}), columns={"word": 0, "tag": (1, 2)})
+    corpus = read_corpus(data, task="token")
+    assert corpus.splits["train"].examples[0].spans == (Span("LOC", 0, 2), Span("ORG", 0, 2))
+    one = read_corpus(data.model_copy(update={"columns": {"word": 0, "tag": 2}}), task="token")
+    assert (one.labels, one.problem) == (("ORG",), "single_label")
+
+
+def test_several_classes_of_a_text_are_recognised_on_train(folder):
+    train = "text\tlabel\na\tjoy\nb\tjoy, fear\nc\tfear\nd\tanger, joy\ne\tanger\n"
+    where = folder({"train.txt": train, "dev.txt": "text\tlabel\nf\tjoy\ng\t\n"})
+    corpus = read_corpus(DataSpec(dir=where), task="sequence")
+    assert [example.labels for example in corpus.splits["train"].examples][1] == ("fear", "joy")
+    assert [example.labels for example in corpus.splits["dev"].examples] == [("joy",), ()]
+    assert corpus.problem == "multi_label"
+
+
+def test_single_label_can_be_said(folder):
+    train = "text\tlabel\na\tjoy\nb\tjoy, fear\nc\tfear\n"
+    where = folder({"train.txt": train, "dev.txt": "text\tlabel\nf\tjoy\n"})
+    corpus = read_corpus(DataSpec(dir=where), task="sequence", problem="single_label")
+    assert corpus.labels == ("fear", "joy", "joy, fear")

@@ -1,50 +1,120 @@
-"""Opening a file: encodings, and what a wrong byte is told with."""
+"""A file as it streams in: encodings, line ends, and what a wrong byte is told with."""
 
 import hashlib
-from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from nertune.data.source import decode, open_source, quoted
+from nertune.data.source import BLOCK, Source, quoted
 from nertune.errors import DataError
+from nertune.spec.study import DataSpec
 
 
-def test_the_fingerprint_is_of_the_bytes_with_their_mark(tmp_path):
+@pytest.fixture
+def source(tmp_path):
+    def write(content, *, name="x.txt", encodings=("utf-8",), **data):
+        (tmp_path / name).write_bytes(content)
+        return Source(tmp_path / name, DataSpec(**data), encodings=encodings)
+
+    return write
+
+
+def refused(source):
+    with pytest.raises(DataError) as caught:
+        list(source.lines())
+    return str(caught.value)
+
+
+def test_the_fingerprint_is_of_the_bytes_with_their_mark(source):
     content = b"\xef\xbb\xbfAda\tB-PER\n"
-    (tmp_path / "train.txt").write_bytes(content)
-    source = open_source(tmp_path / "train.txt", columns={})
-    assert (source.text, source.fingerprint) == ("Ada\tB-PER\n", hashlib.sha256(content).hexdigest())
+    opened = source(content)
+    assert (list(opened.lines()), opened.fingerprint) == (["Ada\tB-PER"], hashlib.sha256(content).hexdigest())
+
+
+def test_the_fingerprint_of_two_files_changes_with_each(source):
+    def fingerprint(one, other):
+        first = source(one)
+        list(first.lines())
+        list(first.beside(source(other, name="y.txt").path).lines())
+        return first.fingerprint
+
+    assert (
+        len({fingerprint(b"a", b"b"), fingerprint(b"a", b"c"), fingerprint(b"b", b"b"), fingerprint(b"b", b"a")}) == 4
+    )
 
 
 @pytest.mark.parametrize(("mark", "offset"), [(b"", 8), (b"\xef\xbb\xbf", 11)])
-def test_a_wrong_byte_is_named_with_line_offset_and_value(mark, offset):
-    with pytest.raises(DataError, match=f'x.txt:2: byte 0xE6 at offset {offset} .*\\(in Latin-1 it would be "æ"\\)'):
-        decode(mark + b"a\tO\nbl\xc3\xa6\xe6\tO\n", path=Path("x.txt"))
+def test_a_wrong_byte_is_named_with_line_offset_and_value(source, mark, offset):
+    message = refused(source(mark + b"a\tO\nbl\xc3\xa6\xe6\tO\n"))
+    assert f'x.txt:2: byte 0xE6 at offset {offset} of the file is not UTF-8 (in Latin-1 it would be "æ")' in message
+    assert "data: {encoding: latin-1}" in message
 
 
-def test_the_fix_of_a_wrong_byte_can_be_typed():
-    with pytest.raises(DataError) as caught:
-        decode(b"\xff", path=Path("my data.txt"))
-    name = "'my data.txt'"
-    assert f"iconv -f LATIN1 -t UTF-8 {name} > converted && mv converted {name}" in str(caught.value)
+def test_a_wrong_byte_far_into_the_file_has_its_own_line_and_offset(source):
+    content = b"0123456\n" * (BLOCK // 8 + 1000) + b"ab\xff"
+    assert f"x.txt:{BLOCK // 8 + 1001}: byte 0xFF at offset {len(content) - 1} " in refused(source(content))
 
 
-def test_utf16_is_named():
-    with pytest.raises(DataError, match=r"byte order mark of UTF-16(.|\n)*iconv -f UTF-16"):
-        decode("Ada\tO\n".encode("utf-16"), path=Path("x.txt"))
+def test_a_character_cut_off_by_the_end_is_told(source):
+    assert "x.txt:2: " in refused(source(b"a\nb\xc3"))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
-def test_an_empty_file_is_refused(tmp_path, content):
-    (tmp_path / "x.txt").write_bytes(content)
-    with pytest.raises(DataError, match="the file is empty"):
-        open_source(tmp_path / "x.txt", columns={})
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8", "utf-8-sig"])
+def test_a_byte_order_mark_says_the_encoding(source, encoding):
+    assert list(source("Ada\tO\nZoë\tO\n".encode(encoding)).lines()) == ["Ada\tO", "Zoë\tO"]
 
 
-def test_a_missing_file_is_answered_with_the_closest(tmp_path):
-    (tmp_path / "train.txt").write_text("x")
+def test_a_stated_encoding_is_taken(source):
+    assert list(source("blåbær".encode("latin-1"), encoding="latin-1").lines()) == ["blåbær"]
+    assert list(source("Ж\nЯ".encode("cp1251"), encoding="windows-1251").lines()) == ["Ж", "Я"]
+
+
+@pytest.mark.parametrize("name", ["latin-11", "hex", "rot13", "zip"])
+def test_an_encoding_that_is_none_is_refused(source, name):
+    assert "there is no encoding" in refused(source(b"a", encoding=name))
+
+
+def test_a_second_encoding_is_tried_only_where_the_format_has_one_and_then_told(source):
+    opened = source("blåbær".encode("latin-1"), encodings=("utf-8", "latin-1"))
+    assert list(opened.lines()) == ["blåbær"]
+    assert opened.notices.counts == {"decoded-otherwise": 1}
+
+
+def test_only_line_feeds_end_a_line(source):
+    text = "a\u2028b\u0085c\x0bd\x0ce\x1cf\rg"
+    assert list(source(f"{text}\r\nh".encode()).lines()) == [text, "h"]
+
+
+def test_lone_carriage_returns_end_lines_where_there_is_no_line_feed(source):
+    opened = source(b"a\tO\rb\tO\r\rc\tO\r")
+    assert list(opened.lines()) == ["a\tO", "b\tO", "", "c\tO"]
+    assert opened.notices.counts == {"cr-line-ends": 1}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text("ab\n\r\u2028\u0085é", min_size=1))
+def test_lines_are_what_splitting_the_whole_text_gives(source, text):
+    lines = text.removesuffix("\n").split("\n") if "\n" in text or "\r" not in text.rstrip("\r") else None
+    if lines is not None:
+        assert list(source(text.encode()).lines()) == [line.removesuffix("\r") for line in lines]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_an_empty_file_is_refused(source, content):
+    assert "the file is empty" in refused(source(content))
+
+
+def test_a_missing_file_is_answered_with_the_closest(source, tmp_path):
+    source(b"x", name="train.txt")
     with pytest.raises(DataError, match=r"cannot be read: No such file(.|\n)*Did you mean .*train\.txt\?"):
-        open_source(tmp_path / "trian.txt", columns={})
+        list(Source(tmp_path / "trian.txt").lines())
+
+
+def test_the_head_is_no_more_than_is_needed(source):
+    opened = source(b"line\n" * 100_000)
+    assert set(opened.head_lines) == {"line"}
+    assert len(opened.head) <= 1 << 16
 
 
 def test_text_in_messages_is_cut_and_cannot_steer_the_terminal():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -28,9 +30,22 @@ Results go to standard output, progress and messages to standard error.
 """
 
 
-def command_names() -> list[str]:
-    """The commands, in the order of the help."""
-    return list(get_command(app).commands)  # type: ignore[attr-defined]
+def command_words() -> list[tuple[str, ...]]:
+    """The commands, in the order of the help: `("search",)`, `("data", "check")`, …"""
+    return [words for words, _ in _walk(get_command(app))]
+
+
+def command_of(words: tuple[str, ...]) -> Any:
+    """The command of these words."""
+    return dict(_walk(get_command(app)))[words]
+
+
+def _walk(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _walk(command, (*words, name))
+        else:
+            yield (*words, name), command
 
 
 def help_text(*words: str) -> str:
@@ -41,7 +56,7 @@ def help_text(*words: str) -> str:
 
 def make_page() -> str:
     parts = [HEAD, _block("nertune")]
-    parts += [f"## nertune {name}\n\n{_block('nertune', name)}" for name in command_names()]
+    parts += [f"## nertune {' '.join(words)}\n\n{_block('nertune', *words)}" for words in command_words()]
     return "\n".join(parts)
 
 

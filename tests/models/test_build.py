@@ -103,6 +103,32 @@ def test_labels_are_stored_in_the_config_both_ways(bert_folder, tmp_path):
     assert config["label2id"] == {"B-LOC": 0, "I-LOC": 1, "O": 2}
 
 
+@pytest.mark.parametrize(
+    ("task", "problem", "labels", "told"),
+    [
+        ("sequence", "single_label", ["a", "b"], "single_label_classification"),
+        ("sequence", "auto", ["a", "b"], "single_label_classification"),
+        ("sequence", "multi_label", ["a", "b"], "multi_label_classification"),
+        ("sequence", "multi_label", ["a"], "multi_label_classification"),
+        ("sequence", "single_label", ["a"], None),  # transformers refuses it for one class
+        ("token", "single_label", TAGS, None),
+    ],
+)
+def test_the_problem_is_stored_whatever_the_base_was_trained_for(bert_folder, tmp_path, task, problem, labels, told):
+    for before in ("single_label", "multi_label"):
+        spec = ModelSpec(base=str(bert_folder), problem=before)
+        build_model(load_base(spec, task="sequence", labels=["x", "y"]), seed=1).save_pretrained(tmp_path)
+        base = load_base(ModelSpec(base=str(tmp_path), problem=problem), task=task, labels=labels)
+        assert base.config.problem_type == told
+
+
+def test_several_labels_have_the_loss_and_decode_of_several(bert_folder):
+    spec = ModelSpec(base=str(bert_folder), problem="multi_label")
+    decoded, probabilities = load_base(spec, task="sequence", labels=TAGS).head.decode(torch.tensor([[-1.0, 0.0, 2.0]]))
+    assert decoded.tolist() == [[False, False, True]]
+    assert probabilities[0].tolist() == pytest.approx([0.2689, 0.5, 0.8808], abs=1e-4)
+
+
 def test_config_overrides_reach_the_model(bert_folder):
     model = build_model(base_of(bert_folder, hidden_dropout_prob=0.25, classifier_dropout=0.4), seed=1)
     assert (model.bert.embeddings.dropout.p, model.dropout.p) == (0.25, 0.4)

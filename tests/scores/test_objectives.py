@@ -7,9 +7,10 @@ from math import inf, nan
 import pytest
 
 from nertune.data.examples import Span
-from nertune.scores import OBJECTIVES, better
+from nertune.scores import OBJECTIVES, better, is_scored
 from nertune.scores.classes import score_classes
 from nertune.scores.entities import score_entities
+from nertune.scores.multi_label import score_label_sets
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ from nertune.scores.entities import score_entities
         (0.5, 0.5, "f1", False),
         (0.4, 0.5, "loss", True),
         (0.5, 0.5, "loss", False),
+        (0.4, 0.5, "hamming_loss", True),
         (nan, 0.1, "f1", False),
         (nan, None, "f1", False),
         (-inf, 0.1, "loss", False),
@@ -32,7 +34,9 @@ def test_better_is_strictly_better_and_finite(score, best, objective, answer):
 
 def test_every_objective_is_a_score_and_every_score_an_objective():
     token = score_entities([[Span("X", 0, 1)]], [[]], n_words=[1]).overall
-    sequence = score_classes(["a"], ["a"], labels=["a", "b"], positive_label="a").overall
-    assert {"token": {"loss", *token}, "sequence": {"loss", *sequence}} == {
-        task: set(names) for task, names in OBJECTIVES.items()
-    }
+    single = score_classes(["a"], ["a"], labels=["a", "b"], positive_label="a").overall
+    several = score_label_sets([["a"]], [["a"]], labels=["a", "b"], positive_label="a").overall
+    assert set(OBJECTIVES["token"]) == {"loss", *token}
+    for problem, scores in (("single_label", single), ("multi_label", several)):
+        known = {name for name in OBJECTIVES["sequence"] if is_scored(name, problem=problem)}
+        assert known == {"loss", *scores}

@@ -40,6 +40,13 @@ OTHERS = (
     "inline",
     "cpu",
     "5s",
+    "blanks",
+    "documents",
+    "drop",
+    "innermost",
+    "none",
+    "multi_label",
+    {"dev": 0.1},
 )
 # Keys that decide where, how long or how fast, never what comes out
 FREE = {f"{section}.{name}" for section, name in PATHS} | {"search.trials", "search.timeout", "output", "storage"}
@@ -166,3 +173,12 @@ def test_point_is_named_by_its_values_and_not_by_how_they_are_written(load):
     assert point_id(spec, {"train.epochs": spec.train.epochs}) == point_id(spec, {})
     assert point_id(spec, {"train.epochs": 9}) != point_id(spec, {})
     assert len(point_id(spec, {})) == 16
+
+
+def test_a_record_from_before_a_key_existed_had_its_default(load):
+    spec = load(SPACE)
+    now = study_identity(spec, data=DATA)
+    before = {key: value for key, value in now.items() if key not in ("data.split", "data.words", "data.size")}
+    assert identity_changes(before, now) == []
+    other = spec.model_copy(update={"data": spec.data.model_copy(update={"words": "blanks"})})
+    assert identity_changes(before, study_identity(other, data=DATA)) == ['data.words ("punctuation" → "blanks")']

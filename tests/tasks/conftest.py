@@ -18,8 +18,10 @@ def tokenizer(request, bert_folder, roberta_folder):
 def encode(study, tmp_path):
     """`encode(split, tokenizer, labels=[...], max_pieces=…)`: encoded in a cache of this test alone."""
 
-    def run(split, tokenizer, *, labels=("LOC", "PER"), task="token", data=None, position_limit=64, **train):
-        spec = study(task, data=data, **train)
+    def run(
+        split, tokenizer, *, labels=("LOC", "PER"), task="token", data=None, model=None, position_limit=64, **train
+    ):
+        spec = study(task, data=data, model=model, **train)
         return encode_or_open(
             split,
             labels=labels,

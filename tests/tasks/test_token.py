@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nertune.data.examples import Span, Split, TokenExample
 from nertune.data.labels import spans_to_tags
-from nertune.errors import Where
+from nertune.errors import DataError, Where
 from nertune.models.losses import IGNORED
 from nertune.models.tokenizers import load_tokenizer
 from nertune.tasks import TASKS
@@ -34,7 +34,7 @@ def split_of(*sentences, spans=()):
 def oracle_outputs(encoded):
     """What a perfect model says: gold, where it is at home."""
     ids = encoded.windows.targets.astype(np.int64)
-    return Outputs(ids=ids, probabilities=np.full(len(ids), 0.5, np.float32), loss=0.0, runtime_s=0.0)
+    return Outputs(decoded=ids, probabilities=np.full(len(ids), 0.5, np.float32), loss=0.0, runtime_s=0.0)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -110,10 +110,21 @@ def test_a_type_that_train_lacks_is_ignored_by_the_loss_counted_and_stays_in_gol
     assert encoded.gold_spans == [(Span("CITY", 0, 1), Span("PER", 2, 3))]
 
 
+def test_a_word_of_two_types_is_refused_with_its_line_and_a_way_out(encode, tokenizer):
+    split = split_of(["New", "York", "Times"], spans=[Span("LOC", 0, 2), Span("ORG", 1, 3)])
+    with pytest.raises(DataError, match=r'^t\.txt:1: the word "York" is both LOC and ORG(.|\n)*data\.columns'):
+        encode(split, tokenizer)
+
+
+def test_a_study_that_asks_for_several_types_a_word_is_refused(encode, tokenizer, token_train):
+    with pytest.raises(DataError, match=r"one label each\n.*model\.problem: single_label"):
+        encode(token_train, tokenizer, model={"problem": "multi_label"})
+
+
 def test_an_entitys_probability_is_the_mean_over_its_words(encode, tokenizer):
     encoded = encode(split_of(["New", "York", "is", "far"], spans=[Span("LOC", 0, 2)]), tokenizer)
     outputs = Outputs(
-        ids=encoded.windows.targets.astype(np.int64),
+        decoded=encoded.windows.targets.astype(np.int64),
         probabilities=np.array([0.9, 0.6, 1.0, 1.0], np.float32),
         loss=0.0,
         runtime_s=0.0,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nertune.errors import ModelError
 from nertune.models.tokenizers import load_tokenizer
-from nertune.tasks.windows import Window, cut_windows, find_frame
+from nertune.tasks.windows import Window, cut_windows, find_frame, find_pair_frame, fit_pair
 
 
 @st.composite
@@ -89,3 +89,20 @@ def test_a_model_without_room_for_a_word_is_refused(bert_folder, study):
     tokenizer = load_tokenizer(str(bert_folder), task="token")
     with pytest.raises(ModelError, match="windows of 2 pieces leave no room"):
         find_frame(tokenizer, train=study("token").train, position_limit=2)
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 40))
+def test_a_pair_keeps_as_much_as_fits_and_loses_the_end_of_the_longer_text(first, second, capacity):
+    kept = fit_pair(first, second, capacity=capacity)
+    assert sum(kept) == min(first + second, capacity)
+    assert kept[0] <= first
+    assert kept[1] <= second
+    for own, whole, other in ((kept[0], first, kept[1]), (kept[1], second, kept[0])):
+        assert own == whole or own >= other - 1  # only a text that is as long as the other, but for one, was cut
+
+
+def test_a_window_without_room_for_a_pair_is_refused(bert_folder):
+    tokenizer = load_tokenizer(str(bert_folder), task="sequence")
+    assert find_pair_frame(tokenizer, length=4).capacity == 1
+    with pytest.raises(ModelError, match="no room for pairs"):
+        find_pair_frame(tokenizer, length=3)

@@ -76,7 +76,7 @@ def test_class_probabilities_are_of_every_class_and_sum_to_one(run, material):
     assert isinstance(predictions, SequencePredictions)
     assert predictions.probabilities.shape == (15, 3)
     assert predictions.probabilities.sum(1) == pytest.approx(np.ones(15), rel=1e-5)
-    assert [predictions.labels[i] for i in predictions.probabilities.argmax(1)] == predictions.classes
+    assert [(predictions.labels[i],) for i in predictions.probabilities.argmax(1)] == predictions.classes
 
 
 def test_a_split_without_a_window_is_predicted_outside(material, run):

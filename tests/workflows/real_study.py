@@ -26,7 +26,7 @@ def write_token_files(folder: Path, splits: dict[str, Any]) -> None:
 def write_sequence_files(folder: Path, splits: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, examples in splits.items():
-        rows = "".join(f"{example.text}\t{example.label}\n" for example in examples)
+        rows = "".join(f"{example.text}\t{example.labels[0]}\n" for example in examples)
         (folder / f"{name}.tsv").write_text(f"Sentence\tLabel\n{rows}", encoding="utf-8")
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from nertune.data.examples import Split, Task
+from nertune.data.examples import Problem, Split, Task
 from nertune.data.labels import labels_of
 from nertune.data.source import listed, quoted
 from nertune.errors import DataError, UserError, Where, closest
 from nertune.spec.study import DataSpec
 
 
-def find_misspelt_labels(data: DataSpec, *, splits: Mapping[str, Split]) -> list[UserError]:
-    """Names in `data.rename` and `data.keep` that no opened file has: most likely misspelt."""
-    found = {label for split in splits.values() for label in labels_of(split.examples)}
+def find_misspelt_labels(data: DataSpec, *, found: Collection[str], where: Where) -> list[UserError]:
+    """Names in `data.rename` and `data.keep` that are not among the labels of the files: most likely misspelt."""
     renamed = {data.rename.get(label, label) for label in found}
-    where = Where(next(iter(splits.values())).examples[0].where.path)
     faults = [
         _unknown_name("keep", name, known=renamed | set(data.labels or ()), where=where) for name in data.keep or ()
     ]
@@ -25,7 +23,7 @@ def find_misspelt_labels(data: DataSpec, *, splits: Mapping[str, Split]) -> list
     return [fault for fault in faults if fault is not None]
 
 
-def _unknown_name(key: str, name: str, *, known: set[str], where: Where) -> DataError | None:
+def _unknown_name(key: str, name: str, *, known: Collection[str], where: Where) -> DataError | None:
     if name in known:
         return None
     near = closest(name, known)
@@ -35,12 +33,16 @@ def _unknown_name(key: str, name: str, *, known: set[str], where: Where) -> Data
     )
 
 
-def find_label_faults(splits: Mapping[str, Split], *, known: Sequence[str], task: Task) -> list[UserError]:
+def find_label_faults(
+    splits: Mapping[str, Split], *, known: Sequence[str], task: Task, problem: Problem
+) -> list[UserError]:
     """Labels outside the `known` ones (of train or `data.labels`), a train with nothing to tell apart, empty splits."""
     faults = [fault for split in splits.values() for fault in _unknown_labels(split, known=known, task=task)]
     train = splits.get("train")
     if train is not None:
-        faults += _nothing_to_learn(train, task=task)
+        faults += _nothing_to_learn(
+            train, task=task, n_needed=2 if (task, problem) == ("sequence", "single_label") else 1
+        )
     return faults + [_emptied(split) for split in splits.values() if not split.examples]
 
 
@@ -70,16 +72,16 @@ def _first_place(split: Split, label: str) -> Where:
     return next(example.where for example in split.examples if label in labels_of([example]))
 
 
-def _nothing_to_learn(train: Split, *, task: Task) -> list[UserError]:
+def _nothing_to_learn(train: Split, *, task: Task, n_needed: int) -> list[UserError]:
     counts = labels_of(train.examples)
-    if not train.examples or len(counts) >= (1 if task == "token" else 2):
+    if not train.examples or len(counts) >= n_needed:
         return []
     path = train.examples[0].where.path
     if task == "token":
         message, fix = "no entity in train: every tag is O", "Check data.columns and data.keep, or annotate train."
     else:
         message, fix = (
-            f"one class only in train: {listed(list(counts))}",
+            f"one class only in train: {listed(list(counts))}" if counts else "no text in train has a label",
             "Add texts of a second class, or check data.columns.",
         )
     return [DataError(message, where=Where(path), fix=fix)]

@@ -2,212 +2,293 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from nertune.data import labels
+import numpy as np
+
 from nertune.data.checks import find_label_faults, find_misspelt_labels
-from nertune.data.examples import Corpus, Example, SequenceExample, Span, Split, Task, TokenExample
-from nertune.data.readers import READERS, find_format
-from nertune.data.source import Reading, Source, TaggedSentence, listed, open_source, quoted
+from nertune.data.documents import Document
+from nertune.data.examples import Corpus, Example, Problem, SequenceExample, Span, Split, Task, TokenExample
+from nertune.data.files import SPLITS, SplitFiles, find_splits, present_splits
+from nertune.data.labels import labels_of
+from nertune.data.notices import KEPT_PLACES, Notices
+from nertune.data.reading import RawSplit, read_split
+from nertune.data.source import Faults, Source
+from nertune.data.splitting import PARTS, Parts, draw_parts, pack_parts, unpack_parts
+from nertune.data.store import Examples, TaggedTable, store_examples
+from nertune.data.tagging import TagReading, read_spans, recognise_tags, tag_faults
+from nertune.data.texts import CellReading, read_texts, recognise_cells
 from nertune.errors import DataError, UserError, Where, raise_all
 from nertune.spec.study import DataSpec
 
-SPLITS = ("train", "dev", "test")
-PATTERNS = {"train": ("train.*",), "dev": ("dev.*", "devel.*", "valid*.*"), "test": ("test.*",)}
-SHOWN_PROBLEMS = 20  # of one file
-
 CORRECT_FIRST = "Correct those above, then type the same command again."
-UNKNOWN_TYPES = "entities of types that train lacks"
 
 
-def find_splits(data: DataSpec, *, splits: Sequence[str] = SPLITS) -> dict[str, Path]:
-    """The file of each split: the one that the study names, or the one in `data.dir` whose name says so.
+@dataclass(frozen=True)
+class Understanding:
+    """How the files of a corpus are to be read, seen on its first split (train).
 
-    Raises   Problems if a split has no file, or two in the folder
+    tags   where words have tags
+    cells  where texts have label cells
     """
-    _check_folder(data, splits=splits)
-    problems: list[UserError] = []
-    found: dict[str, Path] = {}
-    for split in splits:
-        named: Path | None = getattr(data, split)
-        candidates = [named] if named is not None else _files_in(data.dir, split=split)
-        if len(candidates) == 1:
-            found[split] = candidates[0]
-        else:
-            problems.append(_not_one(split, candidates=candidates, folder=data.dir))
-    raise_all(problems)
-    return found
+
+    problem: Problem
+    tags: TagReading | None = None
+    cells: CellReading | None = None
 
 
-def read_corpus(data: DataSpec, *, task: Task, splits: Sequence[str] = ("train", "dev")) -> Corpus:
+def read_corpus(
+    data: DataSpec,
+    *,
+    task: Task,
+    splits: Sequence[str] = ("train", "dev"),
+    problem: Literal["auto"] | Problem = "auto",
+    parts: str | None = None,
+    limit: int | None = KEPT_PLACES,
+) -> Corpus:
     """The named splits, and no other file is opened; labels are those of `data.labels` or train.
 
     Without `train` among the splits, scheme and labels are those of the first split named.
+
+    problem  whether a text or word has one label or several; auto: as train shows
+    parts    the split as the record has it (`splitting.pack_parts`), where dev or test are taken out of train
+    limit    places kept of each kind of notice; None: all
     Raises   Problems with every fault of the files, at most 20 of each
     """
     ordered = sorted(splits, key=SPLITS.index)
-    paths = find_splits(data, splits=ordered)
-    sources = _open_all(paths, columns=data.columns or {})
-    form = find_format(data.format, source=sources[ordered[0]], task=task)
-    readings = {name: READERS[form](source) for name, source in sources.items()}
-    scheme, bare = _recognise(readings[ordered[0]], scheme=data.scheme) if task == "token" else (None, False)
-    problems = [problem for name in ordered for problem in _faults(sources[name], readings[name], task=task, bare=bare)]
-    raise_all(problems)
-    read = {name: _make_split(name, sources[name], readings[name], scheme=scheme, bare=bare) for name in ordered}
-    chosen = {name: _keep(_rename(split, data.rename), data.keep) for name, split in read.items()}
-    known = tuple(sorted(set(data.labels or labels.labels_of(chosen[ordered[0]].examples))))
-    raise_all([*find_misspelt_labels(data, splits=read), *find_label_faults(chosen, known=known, task=task)])
-    return Corpus(task, {name: _count_unknown(split, known) for name, split in chosen.items()}, known, scheme, form)
+    drawn = drawn_splits(data)
+    files = find_splits(data, splits=[name for name in SPLITS if name in ordered or (drawn and name == "train")])
+    corpus = read_files(files, data=data, task=task, problem=problem, limit=limit)
+    if drawn:
+        corpus = _draw(corpus, data=data, drawn=drawn, parts=parts, splits=ordered)
+    known = _known_labels(corpus, data=data, first=ordered[0])
+    raise_all(find_label_faults(corpus.splits, known=known, task=task, problem=corpus.problem))
+    for split in corpus.splits.values():
+        _count_unknown(split, known=known)
+    return replace(corpus, labels=known)
 
 
-# ---- files
+def drawn_splits(data: DataSpec) -> tuple[str, ...]:
+    """The splits that `data.split` takes out of train: those with a share and without a file."""
+    if data.split is None:
+        return ()
+    with_files = present_splits(data)
+    return tuple(name for name in ("dev", "test") if getattr(data.split, name) and name not in with_files)
 
 
-def _check_folder(data: DataSpec, *, splits: Sequence[str]) -> None:
-    """Raise DataError, once for all splits, when they are looked for in a folder that is none."""
-    folder = data.dir
-    if folder is None or folder.is_dir() or all(getattr(data, split) is not None for split in splits):
-        return
-    what = "a file, not a folder" if folder.exists() else "not there"
-    fix = "Name the folder with train, dev and test files: data: {dir: FOLDER}; it is relative to the study file"
-    raise DataError(f"data.dir is {what}", where=Where(folder), fix=fix)
+def read_files(
+    files: Mapping[str, SplitFiles],
+    *,
+    data: DataSpec,
+    task: Task,
+    problem: Literal["auto"] | Problem = "auto",
+    limit: int | None = KEPT_PLACES,
+) -> Corpus:
+    """Splits of any names as they stand in their files; scheme, separators and labels are those of the first.
+
+    limit    places kept of each kind of notice; None: all
+    Raises   Problems with every fault of the files, at most 20 of each split
+    """
+    raw = _read_all(files, data=data, task=task, problem=problem, limit=limit)
+    how = _understand(next(iter(raw.values())), data=data, problem=problem)
+    found: Counter[str] = Counter()
+    read = {name: _make_split(split, how=how, data=data, found=found) for name, split in raw.items()}
+    raise_all([fault for split in raw.values() for fault in _faults(split.source, read[split.name], task=task)])
+    first = next(iter(raw.values()))
+    raise_all(find_misspelt_labels(data, found=found, where=Where(first.source.path)))
+    scheme = how.tags.scheme if how.tags else None
+    problem = how.problem if how.problem == "multi_label" or task == "sequence" else _problem_of(read.values())
+    return Corpus(task, read, tuple(sorted(labels_of(read[first.name].examples))), scheme, first.format, problem)
 
 
-def _files_in(folder: Path | None, *, split: str) -> list[Path]:
-    if folder is None:
-        return []
-    return sorted({path for pattern in PATTERNS[split] for path in folder.glob(pattern) if path.is_file()})
-
-
-def _not_one(split: str, *, candidates: Sequence[Path], folder: Path | None) -> DataError:
-    if folder is None:
-        return DataError(f"data.{split} is missing", fix=f"Write for example: data: {{{split}: {split}.txt}}")
-    fix = f"Name the file in the study file: data: {{{split}: FILE}}"
-    if candidates:
-        names = " and ".join(path.name for path in candidates)
-        return DataError(f"two files or more could be {split}: {names}", where=Where(folder), fix=fix)
-    names = " or ".join(PATTERNS[split])
-    beside = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    message = f"no file for {split} ({names}) in this folder; it holds {listed(beside) if beside else 'nothing'}"
-    return DataError(message, where=Where(folder), fix=fix)
-
-
-def _open_all(paths: Mapping[str, Path], *, columns: Mapping[str, str | int]) -> dict[str, Source]:
-    sources: dict[str, Source] = {}
+def _read_all(
+    files: Mapping[str, SplitFiles],
+    *,
+    data: DataSpec,
+    task: Task,
+    problem: Literal["auto"] | Problem,
+    limit: int | None,
+) -> dict[str, RawSplit]:
+    raw: dict[str, RawSplit] = {}
     problems: list[UserError] = []
-    for name, path in paths.items():
+    for name, split in files.items():
+        usual = next((read.format for read in raw.values()), None)
         try:
-            sources[name] = open_source(path, columns=columns)
-        except DataError as problem:
-            problems.append(problem)
-    raise_all(problems)
-    return sources
+            raw[name] = read_split(
+                split, data=data, task=task, usual=usual, keep_overlaps=problem == "multi_label", limit=limit
+            )
+        except DataError as fault:  # no format fits; if none fits the first split, the others would say the same
+            raise_all([fault] if not raw else [])
+            problems.append(fault)
+    raise_all(problems + [fault for split in raw.values() if problems for fault in faults_of(split.source)])
+    return raw
 
 
-# ---- from what a reader found to a split
+def _understand(raw: RawSplit, *, data: DataSpec, problem: Literal["auto"] | Problem) -> Understanding:
+    if isinstance(raw.content, TaggedTable):
+        tags = recognise_tags(raw.content, scheme=data.scheme, separator=data.separator)
+        return Understanding("multi_label" if tags.separator else "single_label", tags=tags)
+    if isinstance(raw.content, Examples):
+        return Understanding("multi_label" if problem == "multi_label" else "single_label")
+    cells = recognise_cells(raw.content, problem=problem, separator=data.separator)
+    return Understanding(cells.problem, cells=cells)
 
 
-def _recognise(reading: Reading, *, scheme: str | None) -> tuple[str, bool]:
-    """The scheme, and whether the tags are types without prefixes."""
-    sequences = [sentence.tags for sentence in reading.sentences]
-    tags = {tag for sequence in sequences for tag in sequence}
-    return scheme or labels.recognise_scheme(sequences), labels.has_bare_types(tags, scheme=scheme) and tags != {
-        labels.OUTSIDE
-    }
+def _make_split(raw: RawSplit, *, how: Understanding, data: DataSpec, found: Counter[str]) -> Split:
+    """The split with its labels renamed and chosen; `found` counts them as the files have them."""
+    source = raw.source
+    examples = _understood(raw, how=how)
+    chosen = (
+        store_examples(_choose(examples, data=data, found=found, source=source), task=examples.task)
+        if data.rename or data.keep is not None
+        else _counted(examples, found)
+    )
+    return Split(raw.name, chosen, source.fingerprint, source.notices)
 
 
-def _faults(source: Source, reading: Reading, *, task: Task, bare: bool) -> list[UserError]:
-    problems: list[DataError] = [*reading.problems]
-    if task == "token" and not bare:
-        problems += _tag_faults(source, reading.sentences)
-    if not problems and not reading.sentences and not reading.texts:
+def _understood(raw: RawSplit, *, how: Understanding) -> Examples:
+    content, source = raw.content, raw.source
+    if isinstance(content, Examples):
+        return content
+    if isinstance(content, TaggedTable):
+        tags = how.tags or recognise_tags(content, scheme=source.data.scheme, separator=source.data.separator)
+        tag_faults(content, how=tags, faults=source.faults)
+        return read_spans(content, how=tags, notices=source.notices)
+    cells = how.cells or recognise_cells(content, problem=how.problem, separator=source.data.separator)
+    return store_examples(read_texts(content, how=cells, faults=source.faults), task="sequence")
+
+
+def _counted(examples: Examples, found: Counter[str]) -> Examples:
+    found.update(labels_of(examples))
+    return examples
+
+
+# ---- faults
+
+
+def _faults(source: Source, split: Split, *, task: Task) -> list[UserError]:
+    if not source.faults and not len(split.examples) and not split.notices.counts["left-out-texts"]:
         what = "no sentence" if task == "token" else "no text"
-        problems.append(source.problem(f"the file holds {what}", fix="Add annotated text, or name another file."))
-    problems.sort(key=lambda problem: problem.where.line or 0 if problem.where else 0)
-    return [*problems[:SHOWN_PROBLEMS], *_the_rest(source, problems[SHOWN_PROBLEMS:])]
+        source.fault(f"the file holds {what}", fix="Add annotated text, or name another file.")
+    return faults_of(source)
 
 
-def _the_rest(source: Source, problems: Sequence[DataError]) -> list[DataError]:
-    if not problems:
-        return []
-    line = problems[0].where.line if problems[0].where else None
-    return [
-        source.problem(
-            f"and {len(problems)} more problems in this file, the next one here", line=line, fix=CORRECT_FIRST
-        )
-    ]
-
-
-def _tag_faults(source: Source, sentences: Sequence[TaggedSentence]) -> list[DataError]:
-    """Tags without a prefix in a file whose tags have one."""
-    wrong = {
-        tag for sentence in sentences for tag in sentence.tags if tag != labels.OUTSIDE and not labels.has_prefix(tag)
-    }
-    return [
-        source.problem(
-            f"the tag {quoted(tag)} of {quoted(word)} is neither O nor a type with a prefix, such as B-PER",
-            line=line,
-            fix="Correct the tag, or say where word and tag stand, for example: data: {columns: {word: 0, tag: 1}}",
-        )
-        for sentence in (sentences if wrong else ())
-        for word, tag, line in zip(sentence.words, sentence.tags, sentence.lines, strict=True)
-        if tag in wrong and tag
-    ]
-
-
-def _make_split(name: str, source: Source, reading: Reading, *, scheme: str | None, bare: bool) -> Split:
-    if scheme is None:
-        return _with_counts(Split(name, tuple(reading.texts), source.fingerprint), reading.counts)
-    examples: list[Example] = []
-    n_repaired = 0
-    for sentence in reading.sentences:
-        tags = labels.normalise(sentence.tags, bare=bare)
-        n_repaired += labels.count_repairs(tags, scheme=scheme)
-        where = Where(source.path, sentence.lines[0])
-        examples.append(TokenExample(sentence.words, tuple(labels.tags_to_spans(tags)), where))
-    return _with_counts(
-        Split(name, tuple(examples), source.fingerprint), {**reading.counts, "repaired tags": n_repaired}
+def faults_of(source: Source) -> list[UserError]:
+    """What is wrong with the files of a split: the first faults, and how many more there are."""
+    faults: Faults = source.faults
+    if not faults.n_more:
+        return [*faults.shown]
+    rest = DataError(
+        f"and {faults.n_more} more problems in this file, the next one here", where=faults.next_place, fix=CORRECT_FIRST
     )
+    return [*faults.shown, rest]
 
 
-def _with_counts(split: Split, counts: Mapping[str, int]) -> Split:
-    return replace(split, counts={**split.counts, **{kind: n for kind, n in counts.items() if n}})
+# ---- data.rename, data.keep, data.labels
 
 
-# ---- data.rename, data.keep
-
-
-def _rename(split: Split, names: Mapping[str, str]) -> Split:
-    if not names:
-        return split
-    return replace(
-        split, examples=tuple(_relabel(example, lambda label: names.get(label, label)) for example in split.examples)
-    )
-
-
-def _relabel(example: Example, new_name: Callable[[str], str]) -> Example:
-    if isinstance(example, SequenceExample):
-        return replace(example, label=new_name(example.label))
-    return replace(example, spans=tuple(Span(new_name(span.label), span.start, span.end) for span in example.spans))
-
-
-def _keep(split: Split, kept: Sequence[str] | None) -> Split:
-    """The split with entities of these types only, or with texts of these classes only; the others are counted."""
-    if kept is None:
-        return split
-    n_left_out = sum(n for label, n in labels.labels_of(split.examples).items() if label not in kept)
-    examples: list[Example] = []
-    for example in split.examples:
+def _choose(examples: Iterable[Example], *, data: DataSpec, found: Counter[str], source: Source) -> Iterator[Example]:
+    """The examples with new names of labels, and with the labels that are kept only; what is left out is counted."""
+    for example in examples:
+        found.update(labels_of([example]))
         if isinstance(example, TokenExample):
-            examples.append(replace(example, spans=tuple(span for span in example.spans if span.label in kept)))
-        elif example.label in kept:
-            examples.append(example)
-    what = "texts" if len(examples) < len(split.examples) else "entities"
-    return _with_counts(replace(split, examples=tuple(examples)), {f"{what} left out by data.keep": n_left_out})
+            yield _choose_spans(example, data, source.notices)
+            continue
+        chosen = _choose_classes(example, data, source.notices)
+        if chosen is not None:
+            yield chosen
 
 
-def _count_unknown(split: Split, known: Sequence[str]) -> Split:
-    counts = labels.labels_of(split.examples)
-    return _with_counts(split, {UNKNOWN_TYPES: sum(n for label, n in counts.items() if label not in known)})
+def _choose_spans(example: TokenExample, data: DataSpec, notices: Notices) -> TokenExample:
+    named = [Span(data.rename.get(span.label, span.label), span.start, span.end) for span in example.spans]
+    kept = tuple(span for span in named if data.keep is None or span.label in data.keep)
+    if len(kept) < len(named):
+        notices.add("left-out-entities", example.where, n=len(named) - len(kept))
+    return replace(example, spans=kept)
+
+
+def _choose_classes(example: SequenceExample, data: DataSpec, notices: Notices) -> SequenceExample | None:
+    named = dict.fromkeys(data.rename.get(label, label) for label in example.labels)
+    kept = tuple(label for label in named if data.keep is None or label in data.keep)
+    if named and not kept:
+        notices.add("left-out-texts", example.where)
+        return None
+    return replace(example, labels=kept)
+
+
+def choose_labels(document: Document, *, data: DataSpec, notices: Notices) -> Document:
+    """The document with new names of entity types, and with those that are kept only; what is left out is counted."""
+    if not data.rename and data.keep is None:
+        return document
+    named = [replace(entity, label=data.rename.get(entity.label, entity.label)) for entity in document.entities]
+    kept = tuple(entity for entity in named if data.keep is None or entity.label in data.keep)
+    if len(kept) < len(named):
+        notices.add("left-out-entities", document.where, n=len(named) - len(kept))
+    return replace(document, entities=kept)
+
+
+def _known_labels(corpus: Corpus, *, data: DataSpec, first: str) -> tuple[str, ...]:
+    return tuple(sorted(set(data.labels or labels_of(corpus.splits[first].examples))))
+
+
+def _count_unknown(split: Split, *, known: Sequence[str]) -> None:
+    """Entities of types that train lacks: they stay gold, so that they count as missed."""
+    for example in split.examples if set(labels_of(split.examples)) - set(known) else ():
+        unknown = [label for label in labels_of([example]).elements() if label not in known]
+        if unknown:
+            split.notices.add("unseen-labels", example.where, ", ".join(unknown), n=len(unknown))
+
+
+def _problem_of(splits: Iterable[Split]) -> Problem:
+    """Multi-label when entities of some sentence overlap."""
+    overlap = any(
+        before.end > span.start
+        for split in splits
+        for example in split.examples
+        if isinstance(example, TokenExample)
+        for before, span in zip(example.spans, example.spans[1:], strict=False)
+    )
+    return "multi_label" if overlap else "single_label"
+
+
+# ---- data.split
+
+
+def _draw(corpus: Corpus, *, data: DataSpec, drawn: Sequence[str], parts: str | None, splits: Sequence[str]) -> Corpus:
+    """The corpus with the drawn splits taken out of train."""
+    assert data.split is not None
+    train = corpus.splits["train"]
+    assert isinstance(train.examples, Examples)
+    assigned = unpack_parts(parts) if parts else draw_parts(train.examples, split=data.split, drawn=drawn)
+    if len(assigned) != len(train.examples):
+        raise DataError(
+            f"the split was drawn from {len(assigned)} examples, but train has {len(train.examples)} now",
+            fix="Put the old file back, or begin again with --fresh",
+        )
+    taken = {
+        name: _part(train, name=name, rows=np.flatnonzero(assigned == PARTS.index(name)), assigned=assigned)
+        for name in ("train", *drawn)
+        if name in splits
+    }
+    raise_all([_nothing_drawn(name, train=train) for name, split in taken.items() if not len(split.examples)])
+    own = {name: split for name, split in corpus.splits.items() if name not in ("train", *drawn)}
+    return replace(corpus, splits={name: (taken | own)[name] for name in splits}, parts=pack_parts(assigned))
+
+
+def _part(train: Split, *, name: str, rows: np.ndarray, assigned: Parts) -> Split:
+    assert isinstance(train.examples, Examples)
+    decides = f"{train.fingerprint} {name} {pack_parts(assigned)}"
+    notices = train.notices if name == "train" else Notices()
+    return Split(name, train.examples.take(rows), hashlib.sha256(decides.encode()).hexdigest(), notices)
+
+
+def _nothing_drawn(name: str, *, train: Split) -> DataError:
+    return DataError(
+        f"data.split leaves no example for {name}; there are {len(train.examples)} in all",
+        where=train.examples[0].where,
+        fix="Take larger shares, or by: sentence",
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nertune.data.notices import Notices
 from nertune.errors import Where
 
 Task = Literal["token", "sequence"]
+Problem = Literal["single_label", "multi_label"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,20 +24,34 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TokenExample:
-    """One sentence with its entities. `where` is the line of its first word."""
+    """One sentence with its entities.
+
+    spans     in the order of their words; those of one type never overlap, those of two types only where the words
+              carry several labels (`Problem` "multi_label")
+    where     the line of its first word
+    document  the name of the document it is a part of; None where the format knows none
+    """
 
     words: tuple[str, ...]
     spans: tuple[Span, ...]
     where: Where
+    document: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceExample:
-    """One text with its class. `where` is its line."""
+    """One text, or pair of texts, with its classes.
+
+    labels  one class; of a multi-label text any number, sorted
+    where   its (first) line
+    pair    the second text of a pair
+    """
 
     text: str
-    label: str
+    labels: tuple[str, ...]
     where: Where
+    pair: str | None = None
+    document: str | None = None
 
 
 Example = TokenExample | SequenceExample
@@ -45,22 +61,24 @@ Example = TokenExample | SequenceExample
 class Split:
     """The examples of one split and what reading them found.
 
-    fingerprint  sha256 (hex) of the file's bytes
-    counts       what was repaired or noticed, by kind, for example {"repaired tags": 3}; shown by `check`
+    fingerprint  sha256 (hex) of the bytes of its file
+    notices      what was repaired or noticed, by kind, with places
     """
 
     name: str
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     fingerprint: str
-    counts: Mapping[str, int] = field(default_factory=dict)
+    notices: Notices = field(default_factory=Notices)
 
 
 @dataclass(frozen=True)
 class Corpus:
     """The splits that were asked for, and the labels of train (or of `data.labels`).
 
-    labels  sorted: entity types for token tasks, classes for sequence tasks
-    scheme  the tag scheme recognised on train (or given as `data.scheme`); None for sequence tasks
+    labels   sorted: entity types for token tasks, classes for sequence tasks
+    scheme   the tag scheme recognised on train (or given as `data.scheme`); None where there are no tags
+    problem  whether one label or several stand on a word or text
+    parts    which example of train's file became dev or test (`splitting.pack_parts`); None: all have their own files
     """
 
     task: Task
@@ -68,3 +86,5 @@ class Corpus:
     labels: tuple[str, ...]
     scheme: str | None = None
     format: str = "auto"
+    problem: Problem = "single_label"
+    parts: str | None = None

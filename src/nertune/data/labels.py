@@ -8,7 +8,7 @@ whatever the scheme.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 
@@ -74,8 +74,14 @@ def recognise_scheme(tag_sequences: Iterable[Sequence[str]]) -> str:
 
     Between IOB1 and IOB2, the one that makes fewer tags illegal; IOB2 on a tie.
     """
-    sequences = list(tag_sequences)
-    tags = set(chain.from_iterable(sequences)) - {OUTSIDE}
+    return scheme_of_steps(
+        Counter(step for tags in tag_sequences for step in zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True))
+    )
+
+
+def scheme_of_steps(steps: Mapping[tuple[str, str], int]) -> str:
+    """The same from how often each raw tag follows each other one; a sentence begins and ends with O."""
+    tags = set(chain.from_iterable(steps)) - {OUTSIDE}
     if not tags:
         return "iob2"
     if has_bare_types(tags):
@@ -85,7 +91,7 @@ def recognise_scheme(tag_sequences: Iterable[Sequence[str]]) -> str:
         return "bilou" if letters & {"L", "U"} and not letters & {"E", "S"} else "bioes"
     if "B" not in letters:
         return "io"
-    return min("iob2", "iob1", key=lambda scheme: sum(count_repairs(tags, scheme=scheme) for tags in sequences))
+    return min("iob2", "iob1", key=lambda scheme: _count_illegal(steps, scheme=scheme))
 
 
 def tags_to_spans(tags: Sequence[str]) -> list[Span]:
@@ -141,9 +147,13 @@ def count_repairs(tags: Sequence[str], *, scheme: str) -> int:
     """How many steps from tag to tag the scheme forbids, start and end included; conlleval's rules read them anyway."""
     if tags.count(OUTSIDE) == len(tags):
         return 0
-    return sum(
-        not _is_legal(before, tag, scheme) for before, tag in zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True)
-    )
+    return len(illegal_steps(tags, scheme=scheme))
+
+
+def illegal_steps(tags: Sequence[str], *, scheme: str) -> list[int]:
+    """The positions that the scheme forbids after the tag before them; `len(tags)` is the end of the sentence."""
+    steps = zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True)
+    return [position for position, (before, tag) in enumerate(steps) if not _is_legal(before, tag, scheme)]
 
 
 def labels_of(examples: Iterable[Example]) -> Counter[str]:
@@ -153,8 +163,12 @@ def labels_of(examples: Iterable[Example]) -> Counter[str]:
         if isinstance(example, TokenExample):
             counts.update(span.label for span in example.spans)
         else:
-            counts[example.label] += 1
+            counts.update(example.labels)
     return counts
+
+
+def _count_illegal(steps: Mapping[tuple[str, str], int], *, scheme: str) -> int:
+    return sum(n for (before, tag), n in steps.items() if not _is_legal(before, tag, scheme))
 
 
 @cache

@@ -1,95 +1,279 @@
-"""One annotated file as text and lines, and what a reader makes of it."""
+"""One annotated file as it streams in: its text and lines, and what its reader noticed or found wrong."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from nertune.data.examples import SequenceExample
+from nertune.data.notices import Notices
 from nertune.errors import DataError, Where, closest, shown_path
+from nertune.spec.study import DataSpec
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF8_MARK = codecs.BOM_UTF8
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BLOCK = 1 << 20  # bytes read at a time
+HEAD = 1 << 16  # bytes that are looked at to recognise a format
+SHOWN_FAULTS = 20  # of one split; the rest is counted
 
 Column = str | int
 
 
-@dataclass(frozen=True)
-class Source:
-    """The decoded text of one file, with the columns that the study file names.
-
-    columns      what is read -> name or number of its column, for example {"text": "tweet"}
-    fingerprint  sha256 (hex) of the file's bytes
-    """
-
-    path: Path
-    text: str
-    columns: Mapping[str, Column] = field(default_factory=dict)
-    fingerprint: str = ""
-
-    def lines(self) -> list[str]:
-        """The lines without their ends. Only LF and CRLF end one: U+2028, U+0085 or a lone CR may stand in a word."""
-        lines = self.text.split("\n")
-        return [line.removesuffix("\r") for line in lines] if "\r" in self.text else lines
-
-    def problem(self, message: str, *, line: int | None = None, fix: str | None = None) -> DataError:
-        """A `DataError` at a line (from 1) of this file, not raised."""
-        return DataError(message, where=Where(self.path, line), fix=fix)
-
-
 @dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """Words with their raw tags, and the line (from 1) of each word."""
+    """Words with their raw tags, and the line (from 1) of each word.
+
+    tags  as the file has them; several tags of one word are joined with `SEVERAL`
+    """
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
     lines: Sequence[int]
+    document: str | None = None
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What a reader found: tagged sentences (token task) or texts (sequence task), notices by kind, and faults."""
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A text and what stands as its label.
 
-    sentences: Sequence[TaggedSentence] = ()
-    texts: Sequence[SequenceExample] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    problems: Sequence[DataError] = ()
-
-
-def open_source(path: Path, *, columns: Mapping[str, Column]) -> Source:
-    """The file's text; opened once, so that the fingerprint is of the very bytes that were read.
-
-    Raises   DataError if the file is missing, unreadable, empty, or not UTF-8
+    labels   its classes
+    line     where it begins, from 1
+    pair     the second text of a pair
+    is_cell  `labels` is one cell as it was written, in which several labels may stand
     """
-    content = _read_bytes(path)
-    return Source(path, decode(content, path=path), columns, hashlib.sha256(content).hexdigest())
+
+    text: str
+    labels: tuple[str, ...]
+    line: int
+    pair: str | None = None
+    document: str | None = None
+    is_cell: bool = False
 
 
-def decode(content: bytes, *, path: Path) -> str:
-    """The text of UTF-8 bytes, with or without byte order mark.
+SEVERAL = "\x1f"  # between the tags of one word that come from several columns: no file has it in a tag
 
-    Raises   DataError with line, byte offset (from 0) and value of the first wrong byte
+
+@dataclass
+class Faults:
+    """What is wrong with a split: the first faults, and the number of the others."""
+
+    shown: list[DataError] = field(default_factory=list)
+    n_more: int = 0
+    next_place: Where | None = None
+
+    def add(self, fault: DataError) -> None:
+        if len(self.shown) < SHOWN_FAULTS:
+            self.shown.append(fault)
+            return
+        self.n_more += 1
+        self.next_place = self.next_place or fault.where
+
+    def __bool__(self) -> bool:
+        return bool(self.shown)
+
+
+@dataclass
+class Source:
+    """One annotated file. A reader takes its `lines()` or `text()`, and tells what it meets.
+
+    path       the file; for `datasets` the saved folder, or the name on the hub
+    data       the study file's section: columns, quoting, encoding …
+    encodings  tried in this order where neither `data.encoding` nor a byte order mark says which
+    split      the split that is read, for readers that need its name
     """
-    if content.startswith(UTF16_MARKS):
-        raise DataError(
-            "the file begins with the byte order mark of UTF-16; UTF-8 is needed",
-            where=Where(path, 1),
-            fix=_conversion(path, "UTF-16"),
+
+    path: Path
+    data: DataSpec = field(default_factory=DataSpec)
+    encodings: tuple[str, ...] = ("utf-8",)
+    split: str = ""
+    notices: Notices = field(default_factory=Notices)
+    faults: Faults = field(default_factory=Faults)
+    digests: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> Mapping[str, Column | tuple[Column, ...]]:
+        """What is read -> name or number of its column, for example {"text": "tweet"}."""
+        return self.data.columns or {}
+
+    def lines(self) -> Iterator[str]:
+        """The lines without their ends. LF and CRLF end one; U+2028, U+0085 or a lone CR may stand in a word.
+
+        Where a file has no LF in its first block but CRs, CR ends its lines.
+        Raises  DataError if the file cannot be read or decoded, or is empty
+        """
+        unended: list[str] = []  # the beginning of a line that goes on in the next block
+        end = ""
+        for text in self._decoded():
+            if not end:
+                end = "\r" if "\n" not in text and "\r" in text.rstrip("\r") else "\n"
+                if end == "\r":
+                    self.notice("cr-line-ends", line=1)
+            first, *others = text.split(end)
+            unended.append(first)
+            if others:
+                yield "".join(unended).removesuffix("\r")
+                unended = [others.pop()]
+                if end == "\n" and "\r" in text:
+                    yield from (line.removesuffix("\r") for line in others)
+                else:
+                    yield from others
+        if last := "".join(unended):
+            yield last.removesuffix("\r")
+
+    def text(self) -> str:
+        """All of the text, as it stands.
+
+        Raises  as `lines`
+        """
+        return "".join(self._decoded())
+
+    def beside(self, path: Path) -> Source:
+        """Another file that belongs to this one; what is noticed there is noticed here."""
+        return Source(
+            path,
+            self.data,
+            encodings=self.encodings,
+            split=self.split,
+            notices=self.notices,
+            faults=self.faults,
+            digests=self.digests,
         )
-    try:
-        return content.removeprefix(BYTE_ORDER_MARK).decode("utf-8")
-    except UnicodeDecodeError as error:
-        offset = error.start + len(BYTE_ORDER_MARK) * content.startswith(BYTE_ORDER_MARK)
-    line = content.count(b"\n", 0, offset) + 1
-    guess = quoted(content[offset : offset + 1].decode("latin-1"))
-    raise DataError(
-        f"byte 0x{content[offset]:02X} at offset {offset} of the file is not UTF-8 (in Latin-1 it would be {guess})",
-        where=Where(path, line),
-        fix=_conversion(path, "LATIN1"),
-    )
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the bytes that were read: of a single file, the file's own."""
+        if len(self.digests) == 1:
+            return self.digests[0]
+        return hashlib.sha256("".join(self.digests).encode()).hexdigest()
+
+    def where(self, line: int | None = None) -> Where:
+        return Where(self.path, line)
+
+    def problem(self, message: str, *, line: int | None = None, fix: str | None = None) -> DataError:
+        """A `DataError` at a line (from 1) of this file, neither raised nor kept."""
+        return DataError(message, where=self.where(line), fix=fix)
+
+    def fault(self, message: str, *, line: int | None = None, fix: str | None = None) -> None:
+        """Keep what is wrong with a line, so that all faults of a file are told at once; the reader goes on."""
+        self.faults.add(self.problem(message, line=line, fix=fix))
+
+    def notice(self, kind: str, *, line: int | None = None, detail: str = "", n: int = 1) -> None:
+        """Count something that is read all the same; `kind` is a key of `notices.KINDS`."""
+        self.notices.add(kind, self.where(line), detail, n=n)
+
+    @cached_property
+    def encoding(self) -> str:
+        """What the bytes are decoded as: what `data.encoding` or the byte order mark says, else UTF-8.
+
+        Raises  DataError for an encoding that Python does not know
+        """
+        if self.data.encoding is not None:
+            try:
+                name = codecs.lookup(self.data.encoding).name
+                b"a".decode(name)  # "hex" is a codec, too, but not of text
+            except LookupError:
+                raise self.problem(
+                    f"data.encoding: there is no encoding {quoted(self.data.encoding)}",
+                    fix="Write for example: data: {encoding: latin-1}",
+                ) from None
+            return "utf-8-sig" if name == "utf-8" else name
+        head = self._head_bytes
+        if head.startswith(UTF16_MARKS):
+            return "utf-16"
+        return "utf-8-sig" if len(self.encodings) == 1 else self._first_that_decodes()
+
+    @cached_property
+    def head(self) -> str:
+        """The first 64 KB, decoded as well as it goes: enough to recognise a format."""
+        decoder = codecs.getincrementaldecoder(self.encoding)(errors="replace")
+        return decoder.decode(self._head_bytes)
+
+    @cached_property
+    def head_lines(self) -> list[str]:
+        """The whole lines of `head`, without their ends."""
+        end = "\r" if "\n" not in self.head and "\r" in self.head.rstrip("\r") else "\n"
+        lines = [line.removesuffix("\r") for line in self.head.split(end)]
+        return lines if len(self._head_bytes) < HEAD or len(lines) == 1 else lines[:-1]
+
+    @cached_property
+    def _head_bytes(self) -> bytes:
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(HEAD)
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def _first_that_decodes(self) -> str:
+        for name in self.encodings[:-1]:
+            try:
+                for _ in self._blocks(name, is_kept=False):
+                    pass
+            except UnicodeDecodeError:
+                continue
+            return "utf-8-sig" if name == "utf-8" else name
+        self.notice("decoded-otherwise", line=1)
+        return self.encodings[-1]
+
+    def _decoded(self) -> Iterator[str]:
+        """The text in blocks, decoded strictly; the digest is of the very bytes that were read."""
+        n_characters = 0
+        for text in self._blocks(self.encoding, is_kept=True):
+            n_characters += len(text)
+            yield text
+        if not n_characters:
+            raise self.problem("the file is empty", fix="Name the file that holds the annotated text.")
+
+    def _blocks(self, encoding: str, *, is_kept: bool) -> Iterator[str]:
+        digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding)(errors="strict")
+        n_read, n_lines = 0, 0
+        try:
+            stream = self.path.open("rb")
+        except OSError as error:
+            raise self._unreadable(error) from None
+        with stream:
+            while True:
+                try:
+                    block = stream.read(BLOCK)
+                except OSError as error:
+                    raise self._unreadable(error) from None
+                digest.update(block)
+                n_read += len(block)
+                try:
+                    text = decoder.decode(block, final=not block)
+                except UnicodeDecodeError as error:
+                    if not is_kept:
+                        raise
+                    raise self._wrong_byte(error, n_read=n_read, n_lines=n_lines, encoding=encoding) from None
+                if text:
+                    yield text
+                    n_lines += text.count("\n")
+                if not block:
+                    break
+        if is_kept:
+            self.digests.append(digest.hexdigest())
+
+    def _wrong_byte(self, error: UnicodeDecodeError, *, n_read: int, n_lines: int, encoding: str) -> DataError:
+        """Line, offset (from 0) and value of the first byte that is not what the file should hold."""
+        content = bytes(error.object)
+        offset = n_read - len(content) + error.start
+        line = n_lines + content[: error.start].decode(encoding, errors="ignore").count("\n") + 1
+        name = "UTF-8" if encoding == "utf-8-sig" else encoding
+        if error.start >= len(content):
+            return self.problem(f"the file ends in the middle of a character ({name})", line=line)
+        byte = content[error.start]
+        guess = quoted(bytes([byte]).decode("latin-1"))
+        return self.problem(
+            f"byte 0x{byte:02X} at offset {offset} of the file is not {name} (in Latin-1 it would be {guess})",
+            line=line,
+            fix=f"Say what it is, for example: data: {{encoding: latin-1}}, or convert it: {_conversion(self.path)}",
+        )
+
+    def _unreadable(self, error: OSError) -> DataError:
+        return self.problem(f"the file cannot be read: {error.strerror}", fix=_file_fix(self.path))
 
 
 def quoted(text: str, *, limit: int = 40) -> str:
@@ -135,16 +319,6 @@ def missing_column(source: Source, *, key: str, name: str, header: Sequence[str]
     )
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror}", where=Where(path), fix=_file_fix(path)) from None
-    if not content.removeprefix(BYTE_ORDER_MARK):
-        raise DataError("the file is empty", where=Where(path), fix="Name the file that holds the annotated text.")
-    return content
-
-
 def _file_fix(path: Path) -> str:
     beside = sorted(file.name for file in path.parent.iterdir()) if path.parent.is_dir() else []
     near = closest(path.name, beside)
@@ -155,6 +329,6 @@ def _file_fix(path: Path) -> str:
     )
 
 
-def _conversion(path: Path, encoding: str) -> str:
+def _conversion(path: Path) -> str:
     name = shlex.quote(shown_path(path))
-    return f"Convert it, for example: iconv -f {encoding} -t UTF-8 {name} > converted && mv converted {name}"
+    return f"iconv -f LATIN1 -t UTF-8 {name} > converted && mv converted {name}"

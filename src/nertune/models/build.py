@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers import logging as transformers_logging
 from transformers.initialization import guard_torch_init_functions, no_init_weights
 
-from nertune.data.examples import Task
+from nertune.data.examples import Problem, Task
 from nertune.errors import ModelError, closest
-from nertune.models.heads import find_head
+from nertune.models.heads import find_head, problem_of
 from nertune.models.heads.head import Head
 from nertune.models.tokenizers import check_source, unreachable
 from nertune.spec.study import ModelSpec
@@ -66,8 +66,9 @@ def load_base(model: ModelSpec, *, task: Task, labels: Sequence[str]) -> Base:
     Raises  ModelError: config or weights missing or unreadable, a key in `model.config` that is unknown or does not
             fit the weights
     """
-    head = find_head(model.head)
-    config = load_config(model, labels=labels)
+    problem = problem_of(model, task=task)
+    head = find_head(model.head, problem=problem)
+    config = load_config(model, labels=labels, problem_type=problem_type(task, problem=problem, n_labels=len(labels)))
     check_source(model.base, holds=WEIGHT_FILES, what="weights", key="model.base")
     loaded, info = _load_checkpoint(model.base, head=head, config=config, task=task)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
@@ -85,8 +86,17 @@ def load_base(model: ModelSpec, *, task: Task, labels: Sequence[str]) -> Base:
     )
 
 
-def load_config(model: ModelSpec, *, labels: Sequence[str]) -> PreTrainedConfig:
-    """The base's config with the study's overrides and labels.
+def problem_type(task: Task, *, problem: Problem, n_labels: int) -> str | None:
+    """What transformers calls the problem: by it, pipelines choose softmax or sigmoid. None where it has no name."""
+    if task == "token":
+        return None
+    if problem == "multi_label":
+        return "multi_label_classification"
+    return "single_label_classification" if n_labels > 1 else None  # transformers refuses it for a single class
+
+
+def load_config(model: ModelSpec, *, labels: Sequence[str], problem_type: str | None = None) -> PreTrainedConfig:
+    """The base's config with the study's overrides, labels and problem, whatever problem the base was trained for.
 
     Raises  ModelError: no config, or a key or value in `model.config` that the architecture does not have
     """
@@ -94,7 +104,11 @@ def load_config(model: ModelSpec, *, labels: Sequence[str]) -> PreTrainedConfig:
     names = dict(enumerate(labels))
     try:
         config = AutoConfig.from_pretrained(
-            model.base, trust_remote_code=False, id2label=names, label2id={label: i for i, label in names.items()}
+            model.base,
+            trust_remote_code=False,
+            id2label=names,
+            label2id={label: i for i, label in names.items()},
+            problem_type=problem_type,
         )
     except (OSError, ValueError, KeyError) as cause:
         raise unreachable(model.base, cause=cause, what="config", key="model.base") from cause
@@ -126,6 +140,18 @@ def position_limit(base: Base) -> int | None:
     if base.positions is not None:
         return base.positions
     limit = getattr(base.config, "max_position_embeddings", None)
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def limit_without_weights(source: str) -> int | None:
+    """`position_limit` of a checkpoint, from its config alone: the model is built without memory for its tensors.
+
+    Raises  ModelError when there is no config
+    """
+    config = load_config(ModelSpec(base=source), labels=("any",))
+    with torch.device("meta"):
+        positions = _table_positions(AutoModel.from_config(config, trust_remote_code=False))
+    limit = positions if positions is not None else getattr(config, "max_position_embeddings", None)
     return limit if isinstance(limit, int) and limit > 0 else None
 
 

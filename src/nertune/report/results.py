@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from nertune.errors import shown_path
+from nertune.report.findings import finding_lines
+from nertune.report.grids import count_text
 from nertune.report.tables import failures_text, labels_table, point_text, result_console, seeds_table, trials_table
 from nertune.report.text import duration_text, safe_text, score_name, score_text
 from nertune.results.database import CellRow
@@ -18,6 +21,7 @@ from nertune.results.outcomes import FinalOutcome, SearchOutcome
 from nertune.results.records import without_nan
 
 TOKEN_SCORES = ("f1", "precision", "recall")
+SHOWN_LABELS = 12
 SEQUENCE_SCORES = ("f1", "accuracy")
 
 
@@ -92,11 +96,10 @@ def show_check(told: Mapping[str, Any]) -> None:
     _say(console, f"Study   {told['study']} ({told['task']})")
     _say(console, f"Data    format {data['format']}" + (f", tags {data['scheme']}" if data["scheme"] else ""))
     for split in data["splits"]:
-        labels = ", ".join(f"{label} {count}" for label, count in split["labels"].items())
+        labels = _labels_text(split["labels"])
         _say(console, f"        {split['name']:<5} {split['examples']} examples, {split['words']} words: {labels}")
-    for finding in data["findings"]:
-        places = f": {', '.join(finding['places'])}" if finding["places"] else ""
-        _say(console, f"Notice  {finding['message']}{places}")
+    for line in finding_lines(data["findings"]):
+        console.print(line, soft_wrap=True)
     for split, counts in plan["counts"].items():
         for kind, count in counts.items():
             if count:
@@ -125,7 +128,18 @@ def show_check(told: Mapping[str, Any]) -> None:
     _say(console, f"Disk    about {_gib(told['disk_bytes'])} for the seed folders, {_gib(told['free_bytes'])} free")
     for warning in told["warnings"]:
         _say(console, f"Warning {warning}")
-    _say(console, "Nothing stands in the way.")
+    n_errors = sum(finding["severity"] == "error" for finding in data["findings"])
+    if n_errors:
+        _say(console, f"It can be run, but {count_text(n_errors, 'findings')} in the data are errors: see above.")
+    else:
+        _say(console, "Nothing stands in the way.")
+
+
+def _labels_text(labels: Mapping[str, int]) -> str:
+    """The labels with their counts, the first of many."""
+    shown = [f"{label} {count}" for label, count in islice(labels.items(), SHOWN_LABELS)]
+    more = [f"and {len(labels) - SHOWN_LABELS} more"] if len(labels) > SHOWN_LABELS else []
+    return ", ".join([*shown, *more])
 
 
 def search_json(outcome: SearchOutcome, *, top: int | None = None) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from nertune.data.examples import Task
+from nertune.data.examples import Problem, Task
 
-# What `search.objective` may name. Everything is maximised but the loss.
+# What `search.objective` may name. Everything is maximised but what is in MINIMISED.
 OBJECTIVES: dict[Task, tuple[str, ...]] = {
     "token": ("f1", "precision", "recall", "macro_f1", "weighted_f1", "accuracy", "loss"),
     "sequence": (
@@ -18,11 +18,19 @@ OBJECTIVES: dict[Task, tuple[str, ...]] = {
         "weighted_f1",
         "accuracy",
         "mcc",
+        "samples_f1",
+        "hamming_loss",
         "binary_f1",  # with data.positive_label only
         "loss",
     ),
 }
-MINIMISED = frozenset({"loss"})
+ONLY_FOR: dict[str, Problem] = {"mcc": "single_label", "samples_f1": "multi_label", "hamming_loss": "multi_label"}
+MINIMISED = frozenset({"loss", "hamming_loss"})
+
+
+def is_scored(objective: str, *, problem: Problem) -> bool:
+    """Whether this objective of a task is a score of this kind of problem, too: `mcc` is none of several labels."""
+    return ONLY_FOR.get(objective, problem) == problem
 
 
 def better(score: float, best: float | None, *, objective: str) -> bool:

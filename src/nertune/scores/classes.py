@@ -25,21 +25,39 @@ def score_classes(
     """
     matrix = _confusion(gold, predicted, labels=labels)
     by_class = {label: _rates_of(matrix, row=row) for row, label in enumerate(labels)}
-    present = [by_class[label] for row, label in enumerate(labels) if matrix[row].any() or matrix[:, row].any()]
+    present = [label for row, label in enumerate(labels) if matrix[row].any() or matrix[:, row].any()]
     total = int(matrix.sum())
-    right = int(matrix.trace())
+    accuracy = int(matrix.trace()) / total if total else 0.0
     overall = {
-        "f1": _mean([one.f1 for one in present]),
-        "precision": _mean([one.precision for one in present]),
-        "recall": _mean([one.recall for one in present]),
-        "macro_f1_all": _mean([one.f1 for one in by_class.values()]),
-        "micro_f1": right / total if total else 0.0,  # of single classes, the same as accuracy
-        "weighted_f1": sum(one.f1 * one.support for one in present) / total if total else 0.0,
-        "accuracy": right / total if total else 0.0,
+        **averages(by_class, present=present, micro_f1=accuracy),  # of single classes, the two are the same
+        "accuracy": accuracy,
         "mcc": _matthews(matrix),
-        **_binary(by_class, positive_label=positive_label),
+        **binary_f1(by_class, positive_label=positive_label),
     }
     return SplitScores(overall=overall, labels={label: one.to_scores() for label, one in by_class.items()})
+
+
+def averages(by_label: Mapping[str, Rates], *, present: Sequence[str], micro_f1: float) -> dict[str, float]:
+    """The means over labels that single and multi-label texts share; `present` are those in gold or predicted."""
+    met = [by_label[label] for label in present]
+    total = sum(one.support for one in met)
+    return {
+        "f1": mean([one.f1 for one in met]),
+        "precision": mean([one.precision for one in met]),
+        "recall": mean([one.recall for one in met]),
+        "macro_f1_all": mean([one.f1 for one in by_label.values()]),
+        "micro_f1": micro_f1,
+        "weighted_f1": sum(one.f1 * one.support for one in met) / total if total else 0.0,
+    }
+
+
+def binary_f1(by_label: Mapping[str, Rates], *, positive_label: str | None) -> dict[str, float]:
+    """The F1 of the positive label, when there is one."""
+    return {} if positive_label is None else {"binary_f1": by_label[positive_label].f1}
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _confusion(gold: Sequence[str], predicted: Sequence[str], *, labels: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -55,10 +73,6 @@ def _rates_of(matrix: npt.NDArray[np.int64], *, row: int) -> Rates:
     return rates(int(matrix[row, row]), found=int(matrix[:, row].sum()), real=int(matrix[row].sum()))
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
 def _matthews(matrix: npt.NDArray[np.int64]) -> float:
     """Matthews' correlation for any number of classes; 0 when gold or predicted has one class only.
 
@@ -69,7 +83,3 @@ def _matthews(matrix: npt.NDArray[np.int64]) -> float:
     covariance = int(matrix.trace()) * total - int(real @ found)
     spread = (total**2 - int(found @ found)) * (total**2 - int(real @ real))
     return covariance / math.sqrt(spread) if spread else 0.0
-
-
-def _binary(by_class: Mapping[str, Rates], *, positive_label: str | None) -> dict[str, float]:
-    return {} if positive_label is None else {"binary_f1": by_class[positive_label].f1}

@@ -101,8 +101,10 @@ def point_of(chosen: StudySpec, study: StudySpec) -> dict[str, Any]:
         f"{section}.{name}"
         for section in ("model", "train")
         for name in new[section]
-        if new[section][name] != base[section][name]
+        if new[section][name] != base[section][name] and name != "problem"
     ]
+    if new["data"]["size"] != base["data"]["size"]:
+        changed.append("data.size")
     in_space = {key for key in study.search.space if not key.startswith("model.config.")}
     keys = [*study.search.space, *(key for key in changed if key not in in_space)]
     if any(key.startswith("model.config.") for key in study.search.space) and "model.config" in keys:

@@ -19,6 +19,7 @@ PATHS = (
     ("data", "train"),
     ("data", "dev"),
     ("data", "test"),
+    ("data", "tags"),
     ("model", "base"),
     ("model", "tokenizer"),
 )
@@ -44,6 +45,8 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
         tree["search"].pop(name)
     for section, name in PATHS:
         tree[section].pop(name)
+    if tree["model"]["problem"] != "multi_label":
+        tree["model"].pop("problem")  # the usual one, whether it was said or seen
     flat = _flatten(tree)
     for key in space:
         flat.pop(key, None)
@@ -55,10 +58,14 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
 
 
 def identity_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Dotted keys whose values differ, with both values where they are short."""
+    """Dotted keys whose values differ, with both values where they are short.
+
+    A key that the older record lacks had its default: the study file knew no such key yet.
+    """
+    defaults = _defaults()
     changed = []
     for key in sorted({*old, *new}):
-        before, now = old.get(key), new.get(key)
+        before, now = old.get(key, defaults.get(key)), new.get(key)
         if before != now:
             is_digest = any(isinstance(value, str) and len(value) == 64 for value in (before, now))
             changed.append(key if is_digest else f"{key} ({_shown(before)} → {_shown(now)})")
@@ -74,6 +81,9 @@ def setting_digest(spec: StudySpec) -> str:
     """Names the values of model and train by what they hold: a project that was moved to another folder keeps it."""
     setting = spec.model_dump(mode="json", include={"model", "train"})
     setting["model"] |= _model_digests(spec)
+    setting["model"].pop("problem")  # follows from the data
+    if spec.data.size != 100:
+        setting["data.size"] = spec.data.size
     return fingerprint(setting)
 
 
@@ -120,6 +130,13 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Every key of a study file with a plain default, as an identity has it."""
+    least = {"name": "any", "output": "any", "task": "token", "data": {"dir": "any"}, "model": {"base": "any"}}
+    return _flatten(StudySpec.model_validate(least).model_dump(mode="json"))
 
 
 def _shown(value: Any) -> str:

@@ -16,7 +16,8 @@ from nertune.spec.space import put, space_problems
 from nertune.spec.study import StudySpec, sections
 from nertune.spec.yaml_lines import KeyPath, YamlTree, dotted, dump_yaml, read_edit, read_yaml
 
-PATH_KEYS = ("data.dir", "data.train", "data.dev", "data.test", "output", "track.aim")
+PATH_KEYS = ("data.dir", "data.train", "data.dev", "data.test", "data.tags", "output", "track.aim")
+NO_MODEL = "none"  # stands for the model where a command on files was given none
 MOST_PASSES = 3  # refused values hide contradictions between keys, which hide nothing
 PLAIN = {
     "model_type": "should be a mapping of keys",
@@ -94,6 +95,18 @@ def _remove(tree: dict[str, Any], key: KeyPath) -> None:
         tree = below
 
 
+def study_of_edits(edits: Sequence[str], *, task: str = "token") -> StudySpec:
+    """A study without a file, for commands on annotated files: its defaults and the edits, relative to this folder.
+
+    Raises  Problems with every fault of the edits
+    """
+    values = {"name": "data", "task": task, "data": {"dir": "."}, "model": {"base": NO_MODEL}, "output": "."}
+    tree = YamlTree(Path.cwd() / "--set", values=values)
+    for edit in edits:
+        _apply_edit(tree, edit)
+    return read_study(tree)
+
+
 def resolve_paths(spec: StudySpec, *, folder: Path) -> StudySpec:
     """The study with every path absolute; a hub id stays as it is."""
     tree = spec.model_dump()
@@ -101,7 +114,7 @@ def resolve_paths(spec: StudySpec, *, folder: Path) -> StudySpec:
         section, _, name = key.rpartition(".")
         holder = tree[section] if section else tree
         if holder[name] is not None:
-            holder[name] = _absolute(str(holder[name]), folder)
+            holder[name] = _each(holder[name], lambda path: _absolute(str(path), folder))
     _change_models(tree, lambda source: _resolve_model(source, folder))
     if "://" not in tree["storage"]:
         tree["storage"] = str(_absolute(tree["storage"], folder))
@@ -115,7 +128,7 @@ def dump_study(spec: StudySpec, *, folder: Path) -> str:
         section, _, name = key.rpartition(".")
         holder = tree[section] if section else tree
         if holder[name] is not None:
-            holder[name] = relative_path(holder[name], folder)
+            holder[name] = _each(holder[name], lambda path: relative_path(path, folder))
     _change_models(tree, lambda source: relative_path(source, folder) if Path(source).is_absolute() else source)
     if "://" not in tree["storage"]:
         tree["storage"] = relative_path(tree["storage"], folder)
@@ -126,6 +139,11 @@ def relative_path(path: str | Path, folder: Path) -> str:
     """The path from the folder, with `./` where a bare name could be taken for a hub id."""
     short = os.path.relpath(path, folder)
     return short if short.startswith(".") else f"./{short}"
+
+
+def _each(paths: Any, change: Callable[[Any], Any]) -> Any:
+    """The path changed, or every path of a list of them."""
+    return [change(path) for path in paths] if isinstance(paths, (list, tuple)) else change(paths)
 
 
 def _change_models(tree: dict[str, Any], change: Callable[[str], str]) -> None:

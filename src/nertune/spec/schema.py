@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,20 @@ def manual_text() -> str:
         part = schema["$defs"][section.__name__]
         rows = _table(part["properties"], prefix=f"{name}.", required=part.get("required", ()))
         parts.append(f"## `{name}`\n\n{part['description']}\n\n{rows}")
+        parts += [_subsection(f"{name}.{key}", below=schema["$defs"][kind]) for key, kind in _subsections(part)]
     return "\n".join(parts)
+
+
+def _subsections(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of a section that hold keys themselves, and the names of their definitions."""
+    for key, field in part["properties"].items():
+        for branch in field.get("anyOf", ()):
+            if "$ref" in branch:
+                yield key, branch["$ref"].rpartition("/")[2]
+
+
+def _subsection(name: str, *, below: Mapping[str, Any]) -> str:
+    return f"### `{name}`\n\n{below['description']}\n\n{_table(below['properties'], prefix=f'{name}.', required=())}"
 
 
 def _any_scalar(schema: Any) -> Any:
@@ -120,6 +133,8 @@ def _table(fields: Mapping[str, Any], *, required: Any, prefix: str = "") -> str
 
 def _value_text(field: Mapping[str, Any]) -> str:
     """What may stand there: `integer ≥ 1`, or the words it may be."""
+    if "$ref" in field:
+        return "mapping, see below"
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_value_text(branch) for branch in field["anyOf"]))
     if "enum" in field or "const" in field:

@@ -16,7 +16,8 @@ from nertune.spec.study import ModelSpec, StudySpec, TrainSpec
 Point = Mapping[str, Any]  # searched key (dotted) -> value
 
 SEARCHABLE_SECTIONS: dict[str, type[BaseModel]] = {"model": ModelSpec, "train": TrainSpec}
-NOT_SEARCHABLE = {"model.name"}  # names results; changes nothing that is measured
+NOT_SEARCHABLE = {"model.name", "model.problem"}  # one names results, the other is what the data are
+ALSO_SEARCHABLE = ("data.size",)
 COUNTABLE_POINTS = 10_000  # a larger space is treated as endless: counting it would take longer than a fit
 EXAMPLE_RANGE = "Write for example: {low: 1e-6, high: 1e-3, log: true}"
 
@@ -47,7 +48,7 @@ Dimension = Choices | Range
 def searchable_keys() -> list[str]:
     """Every dotted key that a space may name; `model.config.…` is open."""
     keys = [f"{name}.{field}" for name, section in SEARCHABLE_SECTIONS.items() for field in section.model_fields]
-    return [key for key in keys if key not in NOT_SEARCHABLE]
+    return [key for key in (*keys, *ALSO_SEARCHABLE) if key not in NOT_SEARCHABLE]
 
 
 def dimensions(spec: StudySpec) -> tuple[Dimension, ...]:

@@ -37,6 +37,7 @@ Duration = Annotated[
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(read_names)]
 Column = str | int
+Files = Path | tuple[Path, ...]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -49,24 +50,91 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
+class SplitSpec(Section):
+    """How dev and test are taken out of train, when the data come without them."""
+
+    dev: Fraction = Field(0.0, description="Share of train that becomes dev, when no file is dev")
+    test: Fraction = Field(0.0, description="Share of train that becomes test, when no file is test")
+    seed: Annotated[int, Field(ge=0)] = Field(1, description="Of the draw: equal seed and data, equal split")
+    by: Literal["document", "sentence"] = Field(
+        "document",
+        description="What stays together: whole documents where the format knows them (else sentences), or single sentences. Equal texts stay together always",
+    )
+    stratify: bool = Field(True, description="Keep the shares of the labels alike in all parts, as far as can be")
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> Self:
+        if self.dev + self.test >= 1:
+            raise ValueError("dev and test together take all of train; write for example {dev: 0.1, test: 0.1}")
+        return self
+
+
 class DataSpec(Section):
     """Where the annotated text is, and how to read it."""
 
     dir: Path | None = Field(
         None,
-        description="Folder with `train.*`, `dev.*` (or `devel.*`, `valid*.*`) and `test.*`; two files for one split are an error",
+        description="Folder with `train.*`, `dev.*` (or `devel.*`, `valid*.*`) and `test.*`, or with folders of these names; two files for one split are an error. Or a folder that `datasets` saved",
     )
-    train: Path | None = Field(None, description="The training file, when `dir` does not find it")
-    dev: Path | None = Field(None, description="The development file: chooses epochs and settings")
-    test: Path | None = Field(
+    train: Files | None = Field(
+        None, description="The training file, folder of documents, or list of them, when `dir` does not find it"
+    )
+    dev: Files | None = Field(None, description="The development file: chooses epochs and settings")
+    test: Files | None = Field(
         None, description="The test file: opened by `check` and `best-and-train` only, never by a search"
     )
-    format: str = Field(
-        "auto", description="`auto` (told from the content), `conll` (a word a line) or `tsv` (a text a line)"
-    )
-    columns: dict[str, Column] | None = Field(
+    hub: str | None = Field(
         None,
-        description="Which columns to read, by name or by number from 0 (-1 is the last): `{text: tweet, label: sentiment}`, `{word: 0, tag: -1}`",
+        description="Instead of files: a data set of the Hugging Face hub, `NAME` or `OWNER/NAME`, with a configuration `NAME:CONFIGURATION`",
+    )
+    split: SplitSpec | None = Field(
+        None, description="Takes missing dev and test out of train, for example `{dev: 0.1, test: 0.1}`"
+    )
+    size: Annotated[float, Field(gt=0, le=100)] = Field(
+        100.0,
+        description="Percent of train that is learned from. Samples are nested (10 is part of 20) and drawn with `split.seed`; can be searched, for a learning curve",
+    )
+    format: str = Field(
+        "auto", description="`auto` (told from name and content), or the name of a format, see `nertune data formats`"
+    )
+    encoding: str | None = Field(
+        None, description="For example `latin-1`; null: UTF-8, or what the file's byte order mark says"
+    )
+    columns: dict[str, Column | tuple[Column, ...]] | None = Field(
+        None,
+        description="Which columns (or keys of JSON) to read, by name or by number from 0 (-1 is the last): `{text: tweet, label: sentiment}`, `{word: 0, tag: -1}`. A list reads several: `{tag: [2, 3]}`, `{label: [joy, fear]}`; `pair` is a second text",
+    )
+    header: Literal["auto"] | bool = Field("auto", description="Whether the first line of a table names its columns")
+    quoting: Literal["auto", "csv", "none"] = Field(
+        "auto",
+        description='Quotation marks of a table: `csv` (`"a ""b"" c"` is one field), or `none` (ordinary characters)',
+    )
+    separator: str | None = Field(
+        None,
+        description="What stands between several labels of one text or word, for example `,` or `|`; null: recognised on train",
+    )
+    tags: Path | None = Field(
+        None,
+        description="Definition of the tags of MAE files: which tags and attributes become labels (YAML, or the DTD)",
+    )
+    words: Literal["punctuation", "blanks"] = Field(
+        "punctuation",
+        description="What a word is where text is annotated by characters. `punctuation`: runs of letters and digits, and every other visible character by itself; `blanks`: what stands between white space",
+    )
+    sentences: Literal["lines", "documents"] = Field(
+        "lines",
+        description="What an example is where text is annotated by characters: a line of the text (lines that one entity joins stay together), or a whole document",
+    )
+    misaligned: Literal["widen", "drop"] = Field(
+        "widen",
+        description="Entities that begin or end inside a word: `widen` to whole words, or `drop`; counted either way",
+    )
+    nested: Literal["outermost", "innermost"] = Field(
+        "outermost", description="Which of two overlapping entities is kept; the others are counted"
+    )
+    discontinuous: Literal["join", "split", "drop"] = Field(
+        "join",
+        description="Entities in several parts: `join` takes what lies between, `split` makes an entity of each part; counted",
     )
     scheme: Literal["iob1", "iob2", "io", "bioes", "bilou"] | None = Field(
         None, description="Tag scheme of the files; null: recognised on train"
@@ -98,6 +166,10 @@ class ModelSpec(Section):
     tokenizer: str | None = Field(None, description="A folder or hub id; null: the one beside `base`")
     head: str = Field(
         "linear", description="What stands on the encoder: `linear`, one affine layer from encoding to labels"
+    )
+    problem: Literal["auto", "single_label", "multi_label"] = Field(
+        "auto",
+        description="`single_label`: one class for each text; `multi_label`: any number of them, none included; `auto`: as train shows",
     )
     config: dict[str, Any] = Field(
         default_factory=dict,
@@ -267,8 +339,8 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _needs_data(self) -> Self:
-        if self.data.dir is None and self.data.train is None:
-            raise ValueError("data needs dir (a folder with train, dev and test files) or train and dev")
+        if self.data.dir is None and self.data.train is None and self.data.hub is None:
+            raise ValueError("data needs dir (a folder with train, dev and test files), or train and dev, or hub")
         return self
 
 

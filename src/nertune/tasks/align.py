@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from nertune.data.examples import Example, SequenceExample, TokenExample
 from nertune.tasks.encoded import Ints
 
 AT_ONCE = 2000  # sentences to a call: enough for all threads of `tokenizers`, little memory
@@ -47,6 +48,15 @@ def split_words(sentences: Sequence[Sequence[str]], *, tokenizer: PreTrainedToke
             yield Pieces(encoding.ids, np.bincount(np.array(encoding.word_ids, dtype=np.int64), minlength=len(words)))
 
 
+def split_sentences(
+    examples: Sequence[Example], *, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[tuple[TokenExample, Pieces]]:
+    """Each sentence with its pieces, in order; few of them are objects at a time."""
+    for begin in range(0, len(examples), AT_ONCE):
+        batch = [example for example in examples[begin : begin + AT_ONCE] if isinstance(example, TokenExample)]
+        yield from zip(batch, split_words([each.words for each in batch], tokenizer=tokenizer), strict=True)
+
+
 def split_texts(texts: Sequence[str], *, tokenizer: PreTrainedTokenizerBase) -> Iterator[list[int]]:
     """The ids of each text, special pieces left out, in order; as plain transformers would encode it."""
     for begin in range(0, len(texts), AT_ONCE):
@@ -58,3 +68,20 @@ def split_texts(texts: Sequence[str], *, tokenizer: PreTrainedTokenizerBase) -> 
             verbose=False,
         )
         yield from encoded["input_ids"]
+
+
+def count_pieces(examples: Sequence[Example], *, tokenizer: PreTrainedTokenizerBase) -> Iterator[int]:
+    """How many pieces each example has, special ones left out; of a pair, those of both texts."""
+    yield from (len(pieces.ids) for _, pieces in split_sentences(examples, tokenizer=tokenizer))
+    yield from (len(first) + len(second) for _, first, second in split_pairs(examples, tokenizer=tokenizer))
+
+
+def split_pairs(
+    examples: Sequence[Example], *, tokenizer: PreTrainedTokenizerBase
+) -> Iterator[tuple[SequenceExample, list[int], list[int]]]:
+    """Each text with its pieces and those of its pair, none where it has no pair; few are objects at a time."""
+    for begin in range(0, len(examples), AT_ONCE):
+        batch = [example for example in examples[begin : begin + AT_ONCE] if isinstance(example, SequenceExample)]
+        firsts = split_texts([example.text for example in batch], tokenizer=tokenizer)
+        seconds = split_texts([example.pair or "" for example in batch], tokenizer=tokenizer)
+        yield from zip(batch, firsts, seconds, strict=True)

@@ -2,6 +2,7 @@
 
 FOLDER/KEY/windows.arrow    one row a window
 FOLDER/KEY/examples.arrow   one row an example
+FOLDER/KEY/sets.arrow       one row a set of labels; multi-label splits only
 FOLDER/KEY/meta.json        task, labels, padding, counts
 """
 
@@ -18,16 +19,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from transformers import PreTrainedTokenizerBase
 
-from nertune.data.examples import Example, SequenceExample, Span, Split, Task, TokenExample
-from nertune.errors import Where
+from nertune.data.examples import Example, Split
+from nertune.data.store import Examples, as_stored, digest_examples
+from nertune.models.heads import problem_of
 from nertune.spec.study import StudySpec
 from nertune.tasks import TASKS
-from nertune.tasks.encoded import EncodedSplit, Ints, Windows
+from nertune.tasks.encoded import EncodedSplit, Ints, LabelSets, Windows
 from nertune.tasks.windows import Frame, find_frame
 
-ENCODING = 1  # raise it when the same input is encoded differently, or lies differently on disk
+ENCODING = 3  # raise it when the same input is encoded differently, or lies differently on disk
 
 
 def encode_or_open(
@@ -74,6 +77,10 @@ def open_encoded(folder: Path) -> EncodedSplit:
         places=_flat(rows, "places")[0],
         targets=_flat(rows, "targets")[0],
         home_starts=home_starts,
+        types=_flat(rows, "types")[0] if "types" in rows.column_names else None,
+        label_sets=LabelSets(*_flat(_map(folder / "sets.arrow"), "labels"))
+        if (folder / "sets.arrow").exists()
+        else None,
     )
     return EncodedSplit(
         folder=folder,
@@ -81,10 +88,10 @@ def open_encoded(folder: Path) -> EncodedSplit:
         name=meta["name"],
         labels=tuple(meta["labels"]),
         windows=windows,
-        n_words=_column(examples, "n_words").to_numpy(),
+        n_words=examples["n_words"].to_numpy(),
         pad_id=meta["pad_id"],
         counts=meta["counts"],
-        load_examples=lambda: _read_examples(examples, task=meta["task"]),
+        load_examples=lambda: Examples(examples.drop_columns("n_words"), task=meta["task"]),
     )
 
 
@@ -97,9 +104,10 @@ def cache_key(
     """
     decides = [
         [ENCODING, spec.task, split.name, list(names), spec.data.tagging, spec.train.truncate],
-        [_tokenizer_digest(tokenizer), tokenizer.pad_token_id],
+        problem_of(spec.model, task=spec.task),
+        [_tokenizer_digest(tokenizer), tokenizer.pad_token_id, "token_type_ids" in tokenizer.model_input_names],
         [frame.prefix, frame.suffix, frame.length, frame.overlap],
-        _examples_digest(split.examples),
+        digest_examples(as_stored(split.examples, task=spec.task)),
     ]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
 
@@ -117,22 +125,14 @@ def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _examples_digest(examples: Sequence[Example]) -> str:
-    digest = hashlib.sha256()
-    for example in examples:
-        what: Any = (
-            (example.words, example.spans) if isinstance(example, TokenExample) else (example.text, example.label)
-        )
-        digest.update(repr((what, str(example.where.path), example.where.line)).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
-
-
 def _write(target: Path, *, windows: Windows, examples: Sequence[Example], meta: dict[str, Any]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:8]}-", dir=target.parent))
     try:
         _write_table(draft / "windows.arrow", _window_columns(windows))
-        _write_table(draft / "examples.arrow", _example_columns(examples, task=meta["task"]))
+        _write_examples(draft / "examples.arrow", as_stored(examples, task=meta["task"]))
+        if windows.label_sets is not None:
+            _write_table(draft / "sets.arrow", _set_columns(windows.label_sets))
         (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         try:
             os.rename(draft, target)  # noqa: PTH104  # Path.rename is the same call, and mypy knows this one's errors
@@ -150,56 +150,33 @@ def _write_table(path: Path, columns: dict[str, Any]) -> None:
 
 
 def _window_columns(windows: Windows) -> dict[str, Any]:
-    def lists(starts: Ints, values: Ints) -> Any:
-        return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64()), pa.array(values))
-
     return {
-        "pieces": lists(windows.piece_starts, windows.pieces),
+        "pieces": _lists(windows.piece_starts, windows.pieces),
         "example": pa.array(windows.example),
-        "items": lists(windows.home_starts, windows.items),
-        "places": lists(windows.home_starts, windows.places),
-        "targets": lists(windows.home_starts, windows.targets),
+        "items": _lists(windows.home_starts, windows.items),
+        "places": _lists(windows.home_starts, windows.places),
+        "targets": _lists(windows.home_starts, windows.targets),
+        **({} if windows.types is None else {"types": _lists(windows.piece_starts, windows.types)}),
     }
 
 
-def _example_columns(examples: Sequence[Example], *, task: Task) -> dict[str, Any]:
-    where = {
-        "path": pa.array([str(example.where.path) for example in examples], pa.string()).dictionary_encode(),
-        "line": pa.array([example.where.line for example in examples], pa.int64()),
-    }
-    if task == "sequence":
-        texts = [example for example in examples if isinstance(example, SequenceExample)]
-        return {
-            "n_words": pa.array(np.ones(len(texts), dtype=np.int32)),
-            "text": pa.array([example.text for example in texts], pa.large_string()),
-            "label": pa.array([example.label for example in texts], pa.string()),
-            **where,
-        }
-    sentences = [example for example in examples if isinstance(example, TokenExample)]
-    spans = [example.spans for example in sentences]
-    return {
-        "n_words": pa.array([len(example.words) for example in sentences], pa.int32()),
-        "words": pa.array([list(example.words) for example in sentences], pa.large_list(pa.large_string())),
-        "span_label": pa.array([[span.label for span in each] for each in spans], pa.large_list(pa.string())),
-        "span_start": pa.array([[span.start for span in each] for each in spans], pa.large_list(pa.int32())),
-        "span_end": pa.array([[span.end for span in each] for each in spans], pa.large_list(pa.int32())),
-        **where,
-    }
+def _set_columns(sets: LabelSets) -> dict[str, Any]:
+    return {"labels": _lists(sets.starts, sets.labels)}
 
 
-def _read_examples(table: Any, *, task: Task) -> list[Example]:
-    columns = {name: table[name].to_pylist() for name in table.column_names}
-    places = [Where(Path(path), line) for path, line in zip(columns["path"], columns["line"], strict=True)]
-    if task == "sequence":
-        return [SequenceExample(*row) for row in zip(columns["text"], columns["label"], places, strict=True)]
-    spans = (
-        tuple(Span(*one) for one in zip(*each, strict=True))
-        for each in zip(columns["span_label"], columns["span_start"], columns["span_end"], strict=True)
-    )
-    return [
-        TokenExample(tuple(words), own, where)
-        for words, own, where in zip(columns["words"], spans, places, strict=True)
-    ]
+def _lists(starts: Ints, values: Ints) -> Any:
+    return pa.LargeListArray.from_arrays(pa.array(starts, pa.int64()), pa.array(values))
+
+
+def _write_examples(path: Path, examples: Examples) -> None:
+    """The examples' own table with their numbers of words, chunk by chunk."""
+    schema = examples.table.schema.append(pa.field("n_words", pa.int32()))
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for batch in examples.table.to_batches():
+            n_words = pa.array(np.ones(len(batch), np.int32))  # of texts
+            if examples.task == "token":
+                n_words = pc.list_value_length(batch["words"]).cast(pa.int32())
+            writer.write_batch(pa.record_batch([*batch.columns, n_words], schema=schema))
 
 
 def _map(path: Path) -> Any:

@@ -18,6 +18,7 @@ class WindowCollector:
         self._example = array("i")
         self._items, self._places, self._targets = array("q"), array("i"), array("i")
         self._home_starts = array("q", [0])
+        self._types = array("b")
 
     def add(
         self,
@@ -27,8 +28,9 @@ class WindowCollector:
         items: Sequence[int],
         places: Sequence[int],
         targets: Sequence[int],
+        types: Sequence[int] = (),
     ) -> None:
-        """One window; see `Windows` for what each part is."""
+        """One window; see `Windows` for what each part is. Without `types` all are 0."""
         self._pieces.extend(pieces)
         self._piece_starts.append(len(self._pieces))
         self._example.append(example)
@@ -36,8 +38,10 @@ class WindowCollector:
         self._places.extend(places)
         self._targets.extend(targets)
         self._home_starts.append(len(self._items))
+        self._types.frombytes(bytes(types) or bytes(len(pieces)))
 
     def windows(self) -> Windows:
+        types = np.array(self._types, dtype=np.int8)
         return Windows(
             pieces=np.array(self._pieces, dtype=np.int32),
             piece_starts=np.array(self._piece_starts, dtype=np.int64),
@@ -46,4 +50,5 @@ class WindowCollector:
             places=np.array(self._places, dtype=np.int32),
             targets=np.array(self._targets, dtype=np.int32),
             home_starts=np.array(self._home_starts, dtype=np.int64),
+            types=types if types.any() else None,
         )

@@ -5,14 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nertune.data.examples import Example, SequenceExample, Span, Task, TokenExample
+from nertune.data.examples import Example, Problem, Span, Task, TokenExample
 
 Ints = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSets:
+    """The different sets of labels that the texts of a multi-label split have.
+
+    Shapes   S sets, K labels in all of them
+        labels  [K]    int32  label ids, set after set, rising in each
+        starts  [S+1]  int64  set s has labels[starts[s]:starts[s + 1]]
+    """
+
+    labels: Ints
+    starts: Ints
+
+    def names(self, labels: Sequence[str]) -> list[tuple[str, ...]]:
+        """The labels of each set by name."""
+        return [tuple(labels[i] for i in self.labels[start:end]) for start, end in pairwise(self.starts)]
+
+    def rows(self, numbers: Ints, *, n_labels: int) -> npt.NDArray[np.float32]:
+        """1 where the set of this number has the label, else 0: [len(numbers), n_labels] float32."""
+        counts = self.starts[numbers + 1] - self.starts[numbers]
+        rows = np.zeros((len(numbers), n_labels), dtype=np.float32)
+        rows[np.repeat(np.arange(len(numbers)), counts), self.labels[ranges(self.starts[numbers], counts)]] = 1
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +53,10 @@ class Windows:
         example       [W]    int32   the example that it is a part of
         items         [H]    int64   the items at home, window after window
         places        [H]    int32   where in its window an item is read: a word's first piece; 0 for a text
-        targets       [H]    int32   gold label id; IGNORED where gold is no known label
+        targets       [H]    int32   gold label id, IGNORED where gold is no known label; or number in `label_sets`
         home_starts   [W+1]  int64   window w has items[home_starts[w]:home_starts[w + 1]]
+        types         [P]    int8    which text of a pair a piece is of, as the tokenizer tells it; None: 0 everywhere
+    label_sets  what `targets` number in a multi-label split; None in the others
     """
 
     pieces: Ints
@@ -39,6 +66,8 @@ class Windows:
     places: Ints
     targets: Ints
     home_starts: Ints
+    types: Ints | None = None
+    label_sets: LabelSets | None = None
 
     def __len__(self) -> int:
         return len(self.example)
@@ -84,7 +113,20 @@ class EncodedSplit:
         """The entities of each sentence (token tasks)."""
         return [example.spans for example in self.examples if isinstance(example, TokenExample)]
 
+    @property
+    def problem(self) -> Problem:
+        return "single_label" if self.windows.label_sets is None else "multi_label"
+
     @cached_property
-    def gold_classes(self) -> list[str]:
-        """The class of each text (sequence tasks)."""
-        return [example.label for example in self.examples if isinstance(example, SequenceExample)]
+    def gold_classes(self) -> list[tuple[str, ...]]:
+        """The classes of each text (sequence tasks): one, or those of its set."""
+        sets = self.windows.label_sets
+        names = [(label,) for label in self.labels] if sets is None else sets.names(self.labels)
+        return [names[target] for target in self.windows.targets[np.argsort(self.windows.items)]]
+
+
+def ranges(starts: Ints, counts: Ints) -> Ints:
+    """start, start + 1, … of each range, one after the other."""
+    ends = np.cumsum(counts)
+    numbers: Ints = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
+    return numbers

@@ -17,14 +17,15 @@ class Outputs:
     """What the model said of every item that is at home in a window, in the order of `Windows.items`.
 
     Shapes   H homes, L labels
-        ids            [H]     int64    decoded label ids
+        decoded        [H]     int64    label ids, or
+                       [H, L]  bool     whether a text has the label (multi-label)
         probabilities  [H]     float32  of the decoded label (token), or
                        [H, L]  float32  of every label (sequence)
     loss       mean over the labelled items, without label smoothing; NaN when none is labelled
     runtime_s  seconds for all of it
     """
 
-    ids: Ints
+    decoded: Ints | npt.NDArray[np.bool_]
     probabilities: npt.NDArray[np.float32]
     loss: float
     runtime_s: float
@@ -51,13 +52,13 @@ class TokenPredictions:
 
 @dataclass(frozen=True, eq=False)
 class SequencePredictions:
-    """The class of each text.
+    """The classes of each text: one, or (multi-label) any number of them, in the order of `labels`.
 
     Shapes  N texts, L classes
-        probabilities  [N, L] float32, classes in the order of `labels`
+        probabilities  [N, L] float32, classes in the order of `labels`; of single classes they add up to 1
     """
 
-    classes: list[str]
+    classes: list[tuple[str, ...]]
     labels: tuple[str, ...]
     probabilities: npt.NDArray[np.float32]
     loss: float

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +13,13 @@ from transformers import PreTrainedTokenizerBase
 
 from nertune.data.examples import Example, Span, TokenExample
 from nertune.data.labels import OUTSIDE, spans_to_tags, tag_names, tags_to_spans
+from nertune.data.source import quoted
+from nertune.errors import DataError
 from nertune.models.losses import IGNORED
 from nertune.results.records import SplitScores
 from nertune.scores.entities import score_entities
 from nertune.spec.study import DataSpec, StudySpec
-from nertune.tasks.align import Pieces, split_words
+from nertune.tasks.align import Pieces, split_sentences
 from nertune.tasks.collect import WindowCollector
 from nertune.tasks.encoded import EncodedSplit, Windows
 from nertune.tasks.predictions import Outputs, Predictions, TokenPredictions
@@ -42,12 +46,14 @@ def encode(
     frame: Frame,
     spec: StudySpec,
 ) -> tuple[Windows, dict[str, int]]:
-    """The windows of all sentences, and counts of what a user wants to know."""
-    sentences = [example for example in examples if isinstance(example, TokenExample)]
+    """The windows of all sentences, and counts of what a user wants to know.
+
+    Raises  DataError at a sentence with a word of several types, or when `model.problem` asks for them
+    """
     ids = {tag: i for i, tag in enumerate(labels)}
     collector, counts, first_item = WindowCollector(), Counter[str](), 0
-    all_pieces = split_words([sentence.words for sentence in sentences], tokenizer=tokenizer)
-    for number, (sentence, pieces) in enumerate(zip(sentences, all_pieces, strict=True)):
+    for number, (sentence, pieces) in enumerate(split_sentences(examples, tokenizer=tokenizer)):
+        _refuse_several_types(sentence)
         tags = spans_to_tags(sentence.spans, len(sentence.words), spec.data.tagging)
         targets = [ids.get(tag, IGNORED) for tag in tags]
         n_windows = _add_sentence(collector, pieces, number=number, first_item=first_item, targets=targets, frame=frame)
@@ -56,6 +62,11 @@ def encode(
         counts[CUT] += int((pieces.sizes > frame.capacity).sum())
         counts[UNKNOWN] += targets.count(IGNORED)
         first_item += len(sentence.words)
+    if spec.model.problem == "multi_label":
+        raise DataError(
+            "model.problem is multi_label, but the words of a token task have one label each",
+            fix="model.problem: single_label",
+        )
     return collector.windows(), {kind: counts[kind] for kind in (SEVERAL, VANISHED, CUT, UNKNOWN)}
 
 
@@ -65,7 +76,7 @@ def decode(outputs: Outputs, *, encoded: EncodedSplit) -> TokenPredictions:
     n_items = int(encoded.n_words.sum())
     ids = np.full(n_items, outside, dtype=np.int64)
     certainty = np.ones(n_items, dtype=np.float32)
-    ids[encoded.windows.items] = outputs.ids
+    ids[encoded.windows.items] = outputs.decoded
     certainty[encoded.windows.items] = outputs.probabilities
     starts = np.concatenate([[0], np.cumsum(encoded.n_words)])
     spans: list[list[Span]] = [[] for _ in range(encoded.n_examples)]
@@ -93,6 +104,19 @@ def score(
     """Entity scores of the predictions against gold."""
     assert isinstance(predictions, TokenPredictions)
     return score_entities(encoded.gold_spans, predictions.spans, n_words=encoded.n_words.tolist())
+
+
+def _refuse_several_types(sentence: TokenExample) -> None:
+    """Refuse a word with several labels: a tag says one."""
+    for one, other in pairwise(sorted(sentence.spans, key=attrgetter("start"))):
+        if other.start < one.end:
+            raise DataError(
+                f"the word {quoted(sentence.words[other.start])} is both {one.label} and {other.label}, "
+                "but a token model learns one label for each word",
+                where=sentence.where,
+                fix="Choose one column of tags, for example data.columns: {word: 0, tag: -1}, "
+                f"or keep some of the types: data.keep: [{one.label}]",
+            )
 
 
 def _add_sentence(

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from nertune.errors import ModelError
 from nertune.spec.study import TrainSpec
 
+Typed = tuple[int, int]  # id and type of a piece
 NO_LIMIT = 1_000_000  # tokenizers without a limit say 10^30
 
 
@@ -34,6 +35,33 @@ class Frame:
     def capacity(self) -> int:
         """Pieces of words in a window."""
         return self.length - len(self.prefix) - len(self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class PairFrame:
+    """What the tokenizer puts before, between and after the two texts of a pair, and how long all of it may be.
+
+    before, between, after  (id, type) of special pieces, for example [CLS], [SEP] and [SEP]
+    types                   of the pieces of the first and the second text; 0 where the tokenizer tells none
+    length                  most pieces of a window, special ones included
+    """
+
+    before: tuple[Typed, ...]
+    between: tuple[Typed, ...]
+    after: tuple[Typed, ...]
+    types: tuple[int, int]
+    length: int
+
+    @property
+    def capacity(self) -> int:
+        """Pieces of both texts in a window."""
+        return self.length - len(self.before) - len(self.between) - len(self.after)
+
+    def around(self, first: Sequence[int], second: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The ids of a window, and their types."""
+        texts = [[(piece, kind) for piece in text] for text, kind in zip((first, second), self.types, strict=True)]
+        typed = [*self.before, *texts[0], *self.between, *texts[1], *self.after]
+        return [piece for piece, _ in typed], [kind for _, kind in typed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +87,39 @@ def find_frame(tokenizer: PreTrainedTokenizerBase, *, train: TrainSpec, position
     if capacity < 1:
         raise ModelError(f"windows of {length} pieces leave no room for words", fix="Set train.max_pieces to 128 or so")
     return Frame(prefix=prefix, suffix=suffix, length=length, overlap=min(train.overlap_pieces, capacity // 2))
+
+
+def find_pair_frame(tokenizer: PreTrainedTokenizerBase, *, length: int) -> PairFrame:
+    """The frame of a pair in a window of at most `length` pieces, seen on two texts of one letter.
+
+    Raises  ModelError when no piece fits
+    """
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    framed = tokenizer("a", "a", add_special_tokens=True)
+    ids = framed["input_ids"]
+    types = framed.get("token_type_ids") or [0] * len(ids)
+    first = _place(plain, ids)
+    second = _place(plain, ids, start=first + len(plain))
+    typed = list(zip(ids, types, strict=True))
+    frame = PairFrame(
+        before=tuple(typed[:first]),
+        between=tuple(typed[first + len(plain) : second]),
+        after=tuple(typed[second + len(plain) :]),
+        types=(types[first], types[second]),
+        length=length,
+    )
+    if frame.capacity < 1:
+        raise ModelError(f"windows of {length} pieces leave no room for pairs", fix="Set train.max_pieces to 128 or so")
+    return frame
+
+
+def fit_pair(first: int, second: int, *, capacity: int) -> tuple[int, int]:
+    """Pieces that are kept of two texts of so many pieces: the longer one is cut first, as transformers does it."""
+    shorter, longer = sorted((first, second))
+    longer = min(longer, max(shorter, capacity - shorter))
+    if shorter + longer > capacity:
+        shorter, longer = capacity // 2, capacity - capacity // 2
+    return (shorter, longer) if first <= second else (longer, shorter)
 
 
 def cut_windows(sizes: Sequence[int], *, capacity: int, overlap: int) -> list[Window]:
@@ -116,5 +177,9 @@ def _special_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...]
     """The ids before and after a sequence, seen on a text of one letter."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     framed = tokenizer("a", add_special_tokens=True)["input_ids"]
-    at = next(i for i in range(len(framed)) if framed[i : i + len(plain)] == plain)
+    at = _place(plain, framed)
     return tuple(framed[:at]), tuple(framed[at + len(plain) :])
+
+
+def _place(plain: list[int], framed: list[int], *, start: int = 0) -> int:
+    return next(i for i in range(start, len(framed)) if framed[i : i + len(plain)] == plain)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from nertune.models.losses import IGNORED
-from nertune.tasks.encoded import EncodedSplit, Ints
+from nertune.tasks.encoded import EncodedSplit, Ints, ranges
 
 Batch = dict[str, Tensor]
 # Grouped lengths vary by this share, so that an epoch's batches are not the last one's again. On BC5CDR 0.05 pads 6 %
@@ -102,43 +106,62 @@ def collate(encoded: EncodedSplit, numbers: Sequence[int] | Ints) -> Batch:
 
     Shapes   B windows, T pieces of the longest
         input_ids, attention_mask  [B, T] int64
-        labels                     [B, T] int64, IGNORED but on first pieces of home words (token); [B] int64 (sequence)
+        token_type_ids             [B, T] int64, in splits with piece types only
+        labels                     [B, T] int64, IGNORED but on first pieces of home words (token);
+                                   [B] int64 (sequence); [B, L] float32, 1 where the text has the label (multi-label)
     """
     numbers = np.asarray(numbers)
-    input_ids, mask = pad(encoded, numbers)
+    inputs = pad(encoded, numbers)
     rows, homes = home_rows(encoded, numbers)
-    targets = encoded.windows.targets[homes].astype(np.int64)
-    if encoded.task == "sequence":
-        labels = targets
-    else:
-        labels = np.full(input_ids.shape, IGNORED, dtype=np.int64)
-        labels[rows, encoded.windows.places[homes]] = targets
-    return {
-        "input_ids": torch.from_numpy(input_ids),
-        "attention_mask": torch.from_numpy(mask),
-        "labels": torch.from_numpy(labels),
-    }
+    labels = gold_of(encoded, homes)
+    if encoded.task == "token":
+        places = torch.from_numpy(rows), torch.from_numpy(encoded.windows.places[homes].astype(np.int64))
+        labels = torch.full(inputs["input_ids"].shape, IGNORED).index_put(places, labels)
+    return {**inputs, "labels": labels}
 
 
-def pad(encoded: EncodedSplit, numbers: Ints) -> tuple[Ints, Ints]:
-    """Ids and attention mask of some windows, [B, T] int64 each."""
+def pad(encoded: EncodedSplit, numbers: Ints) -> Batch:
+    """The model's inputs for some windows, as in `collate`."""
     windows = encoded.windows
     lengths = windows.lengths[numbers]
     real = np.arange(lengths.max()) < lengths[:, None]
-    input_ids = np.full(real.shape, encoded.pad_id, dtype=np.int64)
-    input_ids[real] = windows.pieces[_ranges(windows.piece_starts[numbers], lengths)]
-    return input_ids, real.astype(np.int64)
+    where = ranges(windows.piece_starts[numbers], lengths)
+
+    def filled(values: Ints, padding: int) -> Tensor:
+        padded = np.full(real.shape, padding, dtype=np.int64)
+        padded[real] = values[where]
+        return torch.from_numpy(padded)
+
+    inputs = {
+        "input_ids": filled(windows.pieces, encoded.pad_id),
+        "attention_mask": torch.from_numpy(real.astype(np.int64)),
+    }
+    return inputs if windows.types is None else {**inputs, "token_type_ids": filled(windows.types, 0)}
+
+
+def gold_of(encoded: EncodedSplit, homes: Ints) -> Tensor:
+    """Gold of some items: label ids [H'] int64, or (multi-label) 1 where the text has the label [H', L] float32."""
+    targets = encoded.windows.targets[homes]
+    sets = encoded.windows.label_sets
+    if sets is None:
+        return torch.from_numpy(targets.astype(np.int64))
+    return torch.from_numpy(sets.rows(targets, n_labels=len(encoded.labels)))
+
+
+def readable_by(model: PreTrainedModel, encoded: EncodedSplit) -> EncodedSplit:
+    """The split without piece types where the model has no embedding for them."""
+    types = encoded.windows.types
+    if types is None:
+        return encoded
+    takes_types = "token_type_ids" in inspect.signature(type(model).forward).parameters
+    n_types = getattr(model.config, "type_vocab_size", math.inf)
+    if takes_types and n_types > int(types.max()):
+        return encoded
+    return dataclasses.replace(encoded, windows=dataclasses.replace(encoded.windows, types=None))
 
 
 def home_rows(encoded: EncodedSplit, numbers: Ints) -> tuple[Ints, Ints]:
     """For each home of some windows, its row in their batch and its index in `Windows.items`, [H'] int64 each."""
     starts = encoded.windows.home_starts
     counts = starts[numbers + 1] - starts[numbers]
-    return np.repeat(np.arange(len(numbers)), counts), _ranges(starts[numbers], counts)
-
-
-def _ranges(starts: Ints, counts: Ints) -> Ints:
-    """start, start + 1, … of each range, one after the other."""
-    ends = np.cumsum(counts)
-    numbers: Ints = np.arange(ends[-1]) + np.repeat(starts - (ends - counts), counts)
-    return numbers
+    return np.repeat(np.arange(len(numbers)), counts), ranges(starts[numbers], counts)

@@ -16,7 +16,7 @@ from nertune.models.build import Base, build_model
 from nertune.results.records import FitRecord, StepRecord
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
-from nertune.train.batches import TrainBatches
+from nertune.train.batches import TrainBatches, readable_by
 from nertune.train.checkpoints import save_training
 from nertune.train.course import Ask, Course, Evaluation
 from nertune.train.dropout import use_cpu_dropout
@@ -76,6 +76,7 @@ def fit(
     """
     forget_accelerator()
     model = build_model(base, seed=seed)
+    train = readable_by(model, train)
     vocabulary = vocabulary_of(model, train=train, dev=dev, weight_decay=spec.train.weight_decay)
     if vocabulary is not None:
         train, dev = vocabulary.renumber(train), vocabulary.renumber(dev) if dev is not None else None
@@ -91,6 +92,7 @@ def fit(
         precision=precision,
         folder=folder,
         evaluates=dev is not None,
+        problem=train.problem,
     )
     course = Course(objective=spec.search.objective, patience=spec.train.patience, ask=ask)
     callbacks = [Teller(tell, stop_after_epoch=stop_after_epoch), *([_tensorboard(folder)] if tensorboard else [])]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from transformers import TrainingArguments
 
+from nertune.data.examples import Problem
 from nertune.spec.study import TrainSpec
 from nertune.train.batches import TrainBatches
 
@@ -26,6 +27,7 @@ def training_arguments(
     precision: Precision,
     folder: Path,
     evaluates: bool,
+    problem: Problem = "single_label",
 ) -> TrainingArguments:
     """The arguments of one fit, in the names of transformers 5.23.
 
@@ -39,7 +41,8 @@ def training_arguments(
         num_train_epochs=train.epochs,
         per_device_train_batch_size=batches.part_size,
         gradient_accumulation_steps=batches.n_parts,
-        label_smoothing_factor=train.label_smoothing,  # for the record: the loss is ours and smooths itself
+        # For the record: the loss is ours and smooths itself. The Trainer would warn that it cannot for several labels.
+        label_smoothing_factor=train.label_smoothing if problem == "single_label" else 0.0,
         save_strategy="no",
         disable_tqdm=True,
         seed=seed,

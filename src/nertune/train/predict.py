@@ -9,19 +9,17 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from nertune.data.examples import Task
 from nertune.models.heads.head import Head
 from nertune.models.heads.linear import LINEAR
-from nertune.models.losses import IGNORED
 from nertune.results.records import SplitScores
 from nertune.spec.study import DataSpec
 from nertune.tasks import TASKS
 from nertune.tasks.encoded import EncodedSplit, Ints
 from nertune.tasks.predictions import Outputs, Predictions
-from nertune.train.batches import evaluation_batches, home_rows, pad
+from nertune.train.batches import evaluation_batches, gold_of, home_rows, pad, readable_by
 from nertune.train.optim import Precision
 
 Pulse = Callable[[], None]
@@ -51,6 +49,7 @@ def predict(
     """
     start = time.perf_counter()
     place = torch.device(device)
+    encoded = readable_by(model, encoded)
     order, parts = [], []
     model.to(place).eval()
     with torch.inference_mode(), torch.autocast(place.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
@@ -60,7 +59,7 @@ def predict(
             pulse()
             homes, logits = _home_logits(model, encoded, numbers, device=place)
             order.append(homes)
-            parts.append(_say(logits, targets=encoded.windows.targets[homes], head=head, task=encoded.task))
+            parts.append(_say(logits, gold=gold_of(encoded, homes).to(place), head=head, task=encoded.task))
     outputs = _in_order(order, parts, runtime_s=time.perf_counter() - start)
     return TASKS[encoded.task].decode(outputs, encoded=encoded)
 
@@ -75,39 +74,34 @@ def _home_logits(
     model: PreTrainedModel, encoded: EncodedSplit, numbers: Ints, *, device: torch.device
 ) -> tuple[Ints, Tensor]:
     """Logits [H', L] float32 of the items at home in these windows, and their indices in `Windows.items`."""
-    input_ids, mask = pad(encoded, numbers)
+    inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in pad(encoded, numbers).items()}
     rows, homes = home_rows(encoded, numbers)
-    logits = model(
-        input_ids=torch.from_numpy(input_ids).to(device, non_blocking=True),
-        attention_mask=torch.from_numpy(mask).to(device, non_blocking=True),
-    ).logits.float()
+    logits = model(**inputs).logits.float()
     if encoded.task == "sequence":
         return homes, logits
-    where = rows * input_ids.shape[1] + encoded.windows.places[homes]
+    where = rows * inputs["input_ids"].shape[1] + encoded.windows.places[homes]
     return homes, logits.flatten(0, 1)[torch.from_numpy(where).to(device)]
 
 
-def _say(logits: Tensor, *, targets: Ints, head: Head, task: Task) -> tuple[Tensor, Tensor, Tensor]:
-    """Label ids, probabilities, and the losses of the items (NaN where gold is unknown), still on the device."""
-    ids, probabilities = head.decode(logits)
-    gold = torch.from_numpy(targets.astype(np.int64)).to(logits.device)
-    losses = F.cross_entropy(logits, gold, ignore_index=IGNORED, reduction="none")
+def _say(logits: Tensor, *, gold: Tensor, head: Head, task: Task) -> tuple[Tensor, Tensor, Tensor]:
+    """What is decoded, probabilities, and the losses of the items (NaN where gold is unknown), still on the device."""
+    decoded, probabilities = head.decode(logits)
     if task == "token":
-        probabilities = probabilities.gather(1, ids[:, None])[:, 0]
-    return ids, probabilities, torch.where(gold == IGNORED, torch.nan, losses.double())
+        probabilities = probabilities.gather(1, decoded[:, None])[:, 0]
+    return decoded, probabilities, head.item_losses(logits, gold)
 
 
 def _in_order(order: list[Ints], parts: list[tuple[Tensor, Tensor, Tensor]], *, runtime_s: float) -> Outputs:
     """Everything back in the order of `Windows.items`; the one wait for the device."""
     if not parts:
         return Outputs(
-            ids=np.empty(0, np.int64), probabilities=np.empty(0, np.float32), loss=float("nan"), runtime_s=runtime_s
+            decoded=np.empty(0, np.int64), probabilities=np.empty(0, np.float32), loss=float("nan"), runtime_s=runtime_s
         )
     back = np.argsort(np.concatenate(order))
-    ids, probabilities, losses = (torch.cat(column).cpu().numpy()[back] for column in zip(*parts, strict=True))
+    decoded, probabilities, losses = (torch.cat(column).cpu().numpy()[back] for column in zip(*parts, strict=True))
     known = losses[~np.isnan(losses)]
     return Outputs(
-        ids=ids,
+        decoded=decoded,
         probabilities=probabilities,
         loss=float(known.mean()) if len(known) else float("nan"),
         runtime_s=runtime_s,

@@ -12,7 +12,7 @@ from nertune.models.build import Base, build_model
 from nertune.models.losses import IGNORED
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit, Ints
-from nertune.train.batches import Batch, TrainBatches, collate
+from nertune.train.batches import Batch, TrainBatches, collate, readable_by
 from nertune.train.dropout import use_cpu_dropout
 from nertune.train.optim import Precision
 
@@ -33,7 +33,7 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
             use_cpu_dropout(model)
         optimizer = AdamW(model.parameters(), lr=0.0, fused=True)
         numbers, n_parts = _typical_part(train, spec=spec)
-        batch = {name: tensor.to(place) for name, tensor in collate(train, numbers).items()}
+        batch = {name: tensor.to(place) for name, tensor in collate(readable_by(model, train), numbers).items()}
         times = []
         for _ in range(WARM_UP + TIMED):
             start = time.perf_counter()

@@ -26,6 +26,7 @@ class Job:
     labels             entity types or classes, sorted: those of the study's train, whatever the job reads
     splits             what may be opened. A trial is never handed "test"
     fingerprints       sha256 of each split's file; another one means that the data changed under the study
+    parts              which example of train's file became dev or test, as the record has it; None: none did
     seed               of the fit
     precision          fp32 | bf16, fixed for the study; None in the job that finds it
     folder             where the job may write, and nothing else does
@@ -49,6 +50,7 @@ class Job:
     precision: str | None
     folder: str
     encoded: str
+    parts: str | None = None
     device_batch_size: int | None = None
     stop_after_epoch: int | None = None
     target: str | None = None

@@ -6,8 +6,9 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,7 @@ def _tag_lines(predictions: TokenPredictions, split: EncodedSplit) -> tuple[list
 
 def _class_rows(predictions: SequencePredictions, split: EncodedSplit) -> list[dict[str, Any]]:
     rows = []
+    told: Callable[[tuple[str, ...]], Any] = itemgetter(0) if split.problem == "single_label" else list
     for number, example in enumerate(split.examples):
         assert isinstance(example, SequenceExample)
         probabilities = zip(predictions.labels, predictions.probabilities[number].tolist(), strict=True)
@@ -151,8 +153,8 @@ def _class_rows(predictions: SequencePredictions, split: EncodedSplit) -> list[d
             {
                 "id": number,
                 "where": f"{example.where.path.name}:{example.where.line}",
-                "gold": example.label,
-                "predicted": predictions.classes[number],
+                "gold": told(example.labels),
+                "predicted": told(predictions.classes[number]),
                 "probabilities": {label: round(value, 6) for label, value in probabilities},
             }
         )
@@ -160,8 +162,10 @@ def _class_rows(predictions: SequencePredictions, split: EncodedSplit) -> list[d
 
 
 def _class_lines(predictions: SequencePredictions) -> tuple[list[str], str]:
-    table = "".join(f"{number}\t{label}\n" for number, label in enumerate(predictions.classes))
-    return predictions.classes, f"index\tprediction\n{table}"
+    """The classes of a text a line, joined by commas; and the same behind its number."""
+    lines = [",".join(classes) for classes in predictions.classes]
+    table = "".join(f"{number}\t{line}\n" for number, line in enumerate(lines))
+    return lines, f"index\tprediction\n{table}"
 
 
 def _commit() -> str | None:

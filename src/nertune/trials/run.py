@@ -220,7 +220,8 @@ def _score_saved(
     """Scores and prediction files of dev and test, from the weights on disk; adds to the results."""
     spec = job.study
     labels = splits["train"].labels
-    saved = load_base(ModelSpec(base=str(job.path), head=spec.model.head), task=spec.task, labels=labels)
+    model_spec = ModelSpec(base=str(job.path), head=spec.model.head, problem=spec.model.problem)
+    saved = load_base(model_spec, task=spec.task, labels=labels)
     model = build_model(saved, seed=job.seed)
     scores: dict[str, SplitScores] = {}
     for name, prefix in (("dev", "eval"), ("test", "test")):

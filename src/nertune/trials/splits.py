@@ -12,15 +12,17 @@ from transformers import PreTrainedTokenizerBase
 
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Split, Task
+from nertune.data.store import join_examples
 from nertune.errors import DataError, Where
 from nertune.models.build import Base, check_vocabulary, load_base, position_limit
 from nertune.models.tokenizers import load_tokenizer
 from nertune.results.files import write_text
 from nertune.spec.fingerprint import fingerprint, fingerprint_model
-from nertune.spec.study import ModelSpec
+from nertune.spec.study import ModelSpec, SplitSpec, StudySpec
 from nertune.tasks import TASKS
-from nertune.tasks.cache import encode_or_open, open_encoded
+from nertune.tasks.cache import ENCODING, encode_or_open, open_encoded
 from nertune.tasks.encoded import EncodedSplit
+from nertune.tasks.sample import sample
 from nertune.trials.job import Job
 
 BOTH = "train+dev"  # the split that `final.train_with_dev` trains on
@@ -60,17 +62,24 @@ def open_splits(job: Job, loaded: Loaded) -> dict[str, EncodedSplit]:
     if missing:
         _encode(job, loaded, missing=missing)
         known = {name: _from_cache(job, name) for name in names}
-    return {name: split for name, split in known.items() if split is not None}
+    return {name: _sized(split, job.study) for name, split in known.items() if split is not None}
+
+
+def _sized(split: EncodedSplit, spec: StudySpec) -> EncodedSplit:
+    """What `data.size` leaves of train; of another split, all."""
+    if split.name not in ("train", BOTH) or spec.data.size == 100:
+        return split
+    return _sample(str(split.folder), spec.data.size, spec.data.split.seed if spec.data.split else SplitSpec().seed)
 
 
 def _encode(job: Job, loaded: Loaded, *, missing: list[str]) -> None:
     spec = job.study
     read = tuple(dict.fromkeys(("train", *job.splits)))  # train says how the tags are to be read
-    corpus = read_corpus(spec.data, task=spec.task, splits=read)
+    corpus = read_corpus(spec.data, task=spec.task, splits=read, problem=spec.model.problem, parts=job.parts)
     _refuse_changed(corpus.splits, job.fingerprints)
     splits = dict(corpus.splits)
     if BOTH in missing:
-        splits[BOTH] = _joined(splits)
+        splits[BOTH] = _joined(splits, task=spec.task)
     for name in missing:
         encoded = encode_or_open(
             splits[name],
@@ -83,10 +92,10 @@ def _encode(job: Job, loaded: Loaded, *, missing: list[str]) -> None:
         write_text(_pointer(job, name), encoded.folder.name)
 
 
-def _joined(splits: Mapping[str, Split]) -> Split:
+def _joined(splits: Mapping[str, Split], *, task: Task) -> Split:
     train, dev = splits["train"], splits["dev"]
     digest = hashlib.sha256(f"{train.fingerprint}{dev.fingerprint}".encode()).hexdigest()
-    return Split(BOTH, (*train.examples, *dev.examples), digest)
+    return Split(BOTH, join_examples((train.examples, dev.examples), task=task), digest)
 
 
 def _refuse_changed(splits: Mapping[str, Split], fingerprints: Mapping[str, str]) -> None:
@@ -118,8 +127,8 @@ def _settings_key(job: Job, name: str) -> str:
     parts = ("train", "dev") if name == BOTH else (name,)
     return fingerprint(
         [
-            spec.task,
-            spec.data.model_dump(mode="json"),
+            [ENCODING, spec.task, spec.model.problem],
+            spec.data.model_dump(mode="json", exclude={"size"}),  # train is encoded whole, and sampled when opened
             list(job.labels),
             fingerprint_model(spec.model.tokenizer or spec.model.base, weights=False),
             spec.model.base,
@@ -133,6 +142,11 @@ def _settings_key(job: Job, name: str) -> str:
 @lru_cache(maxsize=SHELF)
 def _open(folder: str) -> EncodedSplit:
     return open_encoded(Path(folder))
+
+
+@lru_cache(maxsize=SHELF)
+def _sample(folder: str, percent: float, seed: int) -> EncodedSplit:
+    return sample(_open(folder), percent=percent, seed=seed)
 
 
 @lru_cache(maxsize=SHELF)

@@ -187,6 +187,7 @@ class Finals:
             precision=session.study.facts["precision"],
             folder=str(folder),
             encoded=str(session.folder.encoded),
+            parts=self._opened.corpus.parts,
             device_batch_size=device_batch_size,
             stop_after_epoch=self._stop_after_epoch(cell.stage, candidate),
             target=str(self.folder_of(cell, candidate)),

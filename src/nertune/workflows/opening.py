@@ -21,13 +21,13 @@ from nertune.execute import EXECUTORS
 from nertune.execute.executor import Executor, JobCode
 from nertune.execute.plan import Plan, plan_slots
 from nertune.execute.single import run_one
-from nertune.scores import OBJECTIVES
+from nertune.scores import OBJECTIVES, is_scored
 from nertune.spec.load import load_study
 from nertune.spec.study import StudySpec
 from nertune.spec.yaml_lines import dotted, read_yaml
 from nertune.track.projector import Tracker
 from nertune.trials.job import Job
-from nertune.workflows.session import Session
+from nertune.workflows.session import Session, recorded_parts
 
 Tell = Callable[[str], None]
 
@@ -46,15 +46,22 @@ class Opened:
     summary: Summary
 
 
-def open_study(path: Path, *, edits: Sequence[str] = (), splits: Sequence[str] = ("train", "dev")) -> Opened:
-    """The checked study and the splits it may open.
+def open_study(
+    path: Path, *, edits: Sequence[str] = (), splits: Sequence[str] = ("train", "dev"), fresh: bool = False
+) -> Opened:
+    """The checked study and the splits it may open; `model.problem` is what the data show.
 
+    fresh   what the record says of an earlier draw of the splits does not count
     Raises  Problems with every fault of the study file, or every fault of the data
     """
     spec = load_study(path, edits=edits)
     raise_all(name_problems(spec, path=path))
-    corpus = read_corpus(spec.data, task=spec.task, splits=splits)
-    return Opened(path.absolute(), tuple(edits), spec, corpus, summarise(corpus))
+    parts = None if fresh else recorded_parts(spec)
+    with placed(path, edits=edits):
+        corpus = read_corpus(spec.data, task=spec.task, splits=splits, problem=spec.model.problem, parts=parts)
+        raise_all(problem_problems(spec, corpus=corpus))
+    model = spec.model.model_copy(update={"problem": corpus.problem})
+    return Opened(path.absolute(), tuple(edits), spec.model_copy(update={"model": model}), corpus, summarise(corpus))
 
 
 def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
@@ -75,6 +82,27 @@ def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
             )
         )
     return problems
+
+
+def problem_problems(spec: StudySpec, *, corpus: Corpus) -> list[UserError]:
+    """What cannot be done with several labels on a word or text."""
+    if corpus.problem == "single_label":
+        return []
+    if spec.task == "token":
+        return [
+            StudyFileError(
+                "words carry several entity types here, and the heads that there are learn one",
+                fix="Choose one column with data.columns: {word: 0, tag: 1}, or some types with data.keep",
+            )
+        ]
+    objective = spec.search.objective
+    if is_scored(objective, problem=corpus.problem):
+        return []
+    return [
+        StudyFileError(
+            f"search.objective: {objective} is no score of texts with several labels", fix="Write objective: f1"
+        )
+    ]
 
 
 @contextmanager
@@ -110,30 +138,30 @@ def plan_for(
     n_jobs  of the whole space, not of `--trials`: a first try of one cell must not fix all cores as its threads
     """
     spec, threads = opened.spec, (facts or {}).get("threads")
-    with placed_in(opened):
+    with placed(opened.path, edits=opened.edits):
         return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)
 
 
 @contextmanager
-def placed_in(opened: Opened) -> Iterator[None]:
+def placed(path: Path, *, edits: Sequence[str]) -> Iterator[None]:
     """Problems that name a key of the study get its line in the study file, as those of the file itself have."""
     try:
         yield
     except UserError as error:
         for problem in error.problems if isinstance(error, Problems) else (error,):
             if problem.where is None:
-                problem.where = _line_of(problem, opened)
+                problem.where = _line_of(problem, path, edits=edits)
         raise
 
 
-def _line_of(problem: UserError, opened: Opened) -> Where:
+def _line_of(problem: UserError, path: Path, *, edits: Sequence[str]) -> Where:
     """The line of the longest key that the problem names; `--set` edits have no line."""
     text = f"{problem.message} {problem.fix}"
-    tree = read_yaml(opened.path)
+    tree = read_yaml(path)
     named = [key for key in tree.lines if dotted(key) in text and "." in dotted(key)]
-    edited = [edit.partition("=")[0].strip() for edit in opened.edits]
+    edited = [edit.partition("=")[0].strip() for edit in edits]
     if not named or any(key in text for key in edited):
-        return Where(opened.path)
+        return Where(path)
     return tree.where(max(named, key=len))
 
 
@@ -142,7 +170,7 @@ def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
 
     Raises  ModelError for a model or tokenizer that cannot be used
     """
-    with tempfile.TemporaryDirectory(prefix="nertune-") as folder, placed_in(opened):
+    with tempfile.TemporaryDirectory(prefix="nertune-") as folder, placed(opened.path, edits=opened.edits):
         job = preparing_job(opened, kind="look", folder=Path(folder), encoded=Path(folder), precision=None)
         return run_one(executor, job.to_json(), log=Path(folder) / "log", what="looking at the model")
 
@@ -162,6 +190,8 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
         precision=known.get("precision"),
     )
     told = run_one(executor, job.to_json(), log=folder.logs / "prepare.log", what="preparing the data")
+    if opened.corpus.parts is not None and "parts" not in known:
+        session.set_facts(parts=opened.corpus.parts)
     if "precision" not in known:
         session.set_facts(
             threads=executor.slots[0].threads,
@@ -186,6 +216,7 @@ def preparing_job(opened: Opened, *, kind: Any, folder: Path, encoded: Path, pre
         precision=precision,
         folder=str(folder),
         encoded=str(encoded),
+        parts=opened.corpus.parts,
         command=command_line(),
     )
 
@@ -193,7 +224,8 @@ def preparing_job(opened: Opened, *, kind: Any, folder: Path, encoded: Path, pre
 def tell_findings(opened: Opened, tell: Tell) -> None:
     """What is suspicious about the data, said before the time is spent."""
     for finding in opened.summary.findings:
-        tell(f"Notice: {finding}")
+        if finding.severity != "notice":
+            tell(f"{finding.severity.capitalize()}: {finding}")
 
 
 def tell_encoding(told: Mapping[str, Any], tell: Tell) -> None:

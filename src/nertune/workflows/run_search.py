@@ -60,7 +60,7 @@ def search(
     retry_failed  offer failed cells again
     Raises        UserError (nothing was started), NoScoreError, InterruptedByUserError, StoppedError
     """
-    opened = open_study(study_file, edits=edits)
+    opened = open_study(study_file, edits=edits, fresh=fresh)
     spec = opened.spec
     sampler = make_sampler(spec)
     identity = identity_of(spec, opened.corpus)
@@ -216,6 +216,7 @@ def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, 
         precision=session.study.facts["precision"],
         folder=str(folder),
         encoded=str(session.folder.encoded),
+        parts=opened.corpus.parts,
         device_batch_size=device_batch_size,
         tensorboard=spec.track.tensorboard,
         command=command_line(),

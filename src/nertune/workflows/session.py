@@ -47,6 +47,19 @@ def identity_of(spec: StudySpec, corpus: Corpus) -> dict[str, Any]:
     return study_identity(spec, data=data)
 
 
+def recorded_parts(spec: StudySpec) -> str | None:
+    """Which example of train's file became dev or test, as the study's record has it; None: it does not know."""
+    path = sqlite_path(spec.storage)
+    if spec.data.split is None or (path is not None and not path.exists()):
+        return None
+    database = open_database(spec.storage)
+    try:
+        study = database.find_study(spec.name)
+        return study.facts.get("parts") if study else None
+    finally:
+        database.close()
+
+
 def refuse_conflicts(
     spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False, to_write: bool = True
 ) -> StudyRow | None:

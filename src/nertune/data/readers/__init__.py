@@ -1,27 +1,100 @@
-"""Readers: the text of one file -> sentences with tags, or texts with classes. One module for each format."""
+"""Readers: an annotated file -> tagged sentences, documents or texts, as they stream in. One module for each format."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from nertune.data.documents import Document
 from nertune.data.examples import Task
-from nertune.data.readers.conll import read_conll
-from nertune.data.readers.tsv import LABEL_NAMES, TEXT_NAMES, read_tsv
-from nertune.data.source import Reading, Source, listed, quoted
+from nertune.data.json_lines import is_json
+from nertune.data.readers.bioc import looks_like_bioc, read_bioc
+from nertune.data.readers.brat import looks_like_brat, read_brat
+from nertune.data.readers.cerebras import looks_like_cerebras, read_cerebras
+from nertune.data.readers.conll import looks_like_conll, read_conll
+from nertune.data.readers.hub import looks_like_hub, read_hub
+from nertune.data.readers.json_spans import looks_like_json_spans, read_json_spans
+from nertune.data.readers.json_texts import looks_like_json_texts, read_json_texts
+from nertune.data.readers.json_tokens import looks_like_json_tokens, read_json_tokens
+from nertune.data.readers.kaggle import looks_like_kaggle, read_kaggle
+from nertune.data.readers.mae import looks_like_mae, read_mae
+from nertune.data.readers.parallel import looks_like_parallel, read_parallel
+from nertune.data.readers.pubtator import looks_like_pubtator, read_pubtator
+from nertune.data.readers.slots import looks_like_slots, read_slots
+from nertune.data.readers.tables import looks_like_csv, looks_like_tsv, read_csv, read_tsv
+from nertune.data.source import LabelledText, Source, TaggedSentence, listed, quoted
 from nertune.errors import closest
 
-Reader = Callable[[Source], Reading]
-
-READERS: dict[str, Reader] = {"conll": read_conll, "tsv": read_tsv}
-TASKS: dict[str, tuple[Task, ...]] = {"conll": ("token",), "tsv": ("sequence",)}  # what a format can be read for
-HOLDS = {"conll": "a word a line", "tsv": "a text a line"}
-
-LOOKED_AT_LINES = 200  # enough to tell formats apart, quick for any file
-TAGGED_LINE = re.compile(r"[^\t ]+[\t ](?:.*[\t ])?(?:O|[BIESLU]-[^\t ]+)[\t ]*")
+Item = TaggedSentence | Document | LabelledText
+Reader = Callable[[Source], Iterator[Item]]
 
 
-def find_format(name: str, *, source: Source, task: Task) -> str:
+@dataclass(frozen=True)
+class Format:
+    """One member of READERS.
+
+    read        the items of a file, in its order
+    tasks       what it can be read for
+    holds       what stands in such a file, in a few words
+    recognise   whether a file looks like it; asked in the order of READERS
+    encodings   tried in this order where nothing says which
+    is_certain  False: it is recognised in many files that are something else
+    is_table    `data.columns` says what is read of it
+    """
+
+    read: Reader
+    tasks: tuple[Task, ...]
+    holds: str
+    recognise: Callable[[Source], bool]
+    encodings: tuple[str, ...] = ("utf-8",)
+    is_certain: bool = True
+    is_table: bool = True
+
+
+READERS: dict[str, Format] = {
+    "datasets": Format(
+        read_hub, ("token", "sequence"), "a folder that `datasets` saved, or a name on the hub", looks_like_hub
+    ),
+    "slots": Format(read_slots, ("token",), "words and tags of a sentence in two columns", looks_like_slots),
+    "kaggle": Format(
+        read_kaggle, ("token",), "CSV of Sentence #, Word, POS, Tag", looks_like_kaggle, encodings=("utf-8", "latin-1")
+    ),
+    "cerebras": Format(
+        read_cerebras, ("token",), "CSV of words and label ids, as Cerebras has it", looks_like_cerebras
+    ),
+    "brat": Format(
+        read_brat, ("token",), "a text (.txt) with annotations (.ann) beside it", looks_like_brat, is_table=False
+    ),
+    "pubtator": Format(
+        read_pubtator, ("token",), "titles, abstracts and mentions", looks_like_pubtator, is_table=False
+    ),
+    "bioc": Format(read_bioc, ("token",), "BioC XML or JSON", looks_like_bioc),
+    "mae": Format(read_mae, ("token",), "MAE XML: a text and tags", looks_like_mae, is_table=False),
+    "spans": Format(read_json_spans, ("token",), "JSON of texts and entities by characters", looks_like_json_spans),
+    "jsonl": Format(read_json_tokens, ("token",), "JSON of words and tags", looks_like_json_tokens),
+    "jsonl-texts": Format(read_json_texts, ("sequence",), "JSON of texts and classes", looks_like_json_texts),
+    "parallel": Format(read_parallel, ("token",), "words in one file, tags in another", looks_like_parallel),
+    "conll": Format(read_conll, ("token",), "a word a line", looks_like_conll),
+    "tsv": Format(read_tsv, ("sequence",), "a text, a tab and its label a line", looks_like_tsv, is_certain=False),
+    "csv": Format(
+        read_csv,
+        ("sequence",),
+        "texts and labels with commas, semicolons or bars between",
+        looks_like_csv,
+        is_certain=False,
+    ),
+}
+
+USUAL: dict[Task, str] = {"token": "conll", "sequence": "tsv"}  # whose messages tell what is missing
+JSON: dict[Task, str] = {"token": "jsonl", "sequence": "jsonl-texts"}  # the same of JSON in no known form
+
+
+def recognised(source: Source) -> list[str]:
+    """The formats that a file looks like, the most special first."""
+    return [name for name, form in READERS.items() if form.recognise(source)]
+
+
+def find_format(name: str, *, source: Source, task: Task | None) -> str:
     """The format to read a file with: the one that is named, or for `auto` the one its content shows.
 
     Raises   DataError if no format has that name, or if it does not fit the task
@@ -32,33 +105,20 @@ def find_format(name: str, *, source: Source, task: Task) -> str:
             f"no format is named {quoted(name)}; there are {listed(['auto', *READERS])}",
             fix=f"Write for example: data: {{format: {near or 'auto'}}}",
         )
-    found = recognise_format(source, task=task) if name == "auto" else name
-    if task not in TASKS[found]:
+    found = [name] if name != "auto" else recognised(source)
+    certain = [one for one in found if READERS[one].is_certain or name != "auto"]
+    fitting = [one for one in certain or found if task is None or task in READERS[one].tasks]
+    if fitting:
+        return fitting[0]
+    if certain:
+        form = READERS[certain[0]]
         raise source.problem(
-            f"the {'file looks like' if name == 'auto' else 'format is'} {found} ({HOLDS[found]}), "
+            f"the {'file looks like' if name == 'auto' else 'format is'} {certain[0]} ({form.holds}), "
             f"but the task is {task}",
-            fix=f"Write task: {TASKS[found][0]}, or name the right format, for example: format: {_first_format(task)}",
+            fix=f"Write task: {form.tasks[0]}, or name the right format, for example: format: {USUAL[task or 'token']}",
         )
-    return found
-
-
-def recognise_format(source: Source, *, task: Task) -> str:
-    """The format that the content shows; where it shows none, the one that the task usually has."""
-    lines = [line for line in source.lines()[:LOOKED_AT_LINES] if line.strip(" \t")]
-    has_text_header = bool(lines) and _names_a_text(lines[0], task=task)
-    tagged = sum(TAGGED_LINE.fullmatch(line) is not None for line in lines)
-    if tagged > len(lines) / 2 and not has_text_header:
-        return "conll"
-    return "tsv" if has_text_header else _first_format(task)
-
-
-def _names_a_text(header: str, *, task: Task) -> bool:
-    """Whether a line names the columns of a table of texts; `text<TAB>label` can head words with tags, too."""
-    cells = [cell.strip().casefold() for cell in header.split("\t")]
-    if len(cells) < 2 or task == "token":
-        return len(cells) > 1 and cells[0] == "sentence"
-    return bool(TEXT_NAMES & set(cells) and LABEL_NAMES & set(cells))
-
-
-def _first_format(task: Task) -> str:
-    return next(name for name in READERS if task in TASKS[name])
+    if task is None:
+        raise source.problem(
+            "the format is not recognised", fix=f"Say what it is: --format NAME, one of {', '.join(READERS)}"
+        )
+    return JSON[task] if is_json(source) else USUAL[task]

@@ -1,210 +1,234 @@
-"""CoNLL columns: a word a line with its tag, a blank line between sentences."""
+"""CoNLL columns: a word a line with its tag, a blank line between sentences; also CoNLL-U (Plus) and UNER's files.
+
+What the columns are is told from the first 64 KB of the file. After that it streams: one sentence is in memory.
+"""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from nertune.data import labels
-from nertune.data.source import (
-    Reading,
-    Source,
-    TaggedSentence,
-    check_column_keys,
-    find_named_column,
-    missing_column,
-    quoted,
+from nertune.data.readers.conll_layout import (
+    SEVERAL_IDS,
+    Layout,
+    Row,
+    find_layout,
+    find_other_tags,
+    global_columns,
+    head_rows,
+    is_document_start,
+    is_tag,
+    split_line,
 )
+from nertune.data.source import Source, TaggedSentence, quoted
 from nertune.errors import DataError
 
-# Tab and U+0020 only: a no-break space is part of a word. Two tabs hold an empty column, many blanks are one border.
-BORDER = re.compile(r" *\t *| +")
 KEY_AND_VALUE = re.compile(r"# ?[^\t =][^\t=]* = ")  # CoNLL-U's `# sent_id = 7`, `# newdoc id = a`
-WORD_NAMES = {"word", "words", "token", "tokens", "form", "text"}
-TAG_NAMES = {"tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags"}
-DOCUMENT_START = "-DOCSTART-"
-
-Row = list[str] | None  # the columns of a line; None: not there (a comment, the header); [""]: a blank line
+NEW_DOCUMENT = re.compile(r"# ?newdoc(?: id ?=(.*))?")
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where word and tag stand (numbers from 0, or from -1 backwards), and the line of the header, if any."""
+def read_conll(source: Source) -> Iterator[TaggedSentence]:
+    """The sentences of a file in CoNLL columns; by default the word is first and the tag last.
 
-    word: int = 0
-    tag: int = -1
-    header_line: int | None = None
-
-    @cached_property
-    def n_needed(self) -> int:
-        """The least number of columns in which word and tag are two."""
-        places = (self.word, self.tag)
-        return max([0, *(place + 1 for place in places)]) + max([0, *(-place for place in places)])
-
-
-def read_conll(source: Source) -> Reading:
-    """The sentences of a file in CoNLL columns; by default the word is first and the tag last."""
-    lines = source.lines()
-    rows: list[Row] = [_columns(line) for line in lines]
-    layout, problems = _find_layout(source, lines=lines, rows=rows)
+    A sentence belongs to the document that `-DOCSTART-` or `# newdoc` began last: its id, or FILE#1, FILE#2, … counted.
+    What stands before the first border is FILE#0 where the first 64 KB show a border; without any the document is None.
+    """
+    layout, problems = find_layout(source)
+    for problem in problems:
+        source.faults.add(problem)
     if problems:
-        return Reading(problems=problems)
-    if layout.header_line is not None:
-        rows[layout.header_line - 1] = None
-    usual = _usual_columns(lines, rows=rows)
-    n_comments = _blank_out_comments(lines, rows=rows, layout=layout, usual=usual)
-    sentences = list(_sentences(rows, layout=layout))
-    counts = {
-        "comment lines": n_comments,
-        "lines with an unusual number of columns": _count_unusual(rows, usual=usual),
-    }
-    return Reading(sentences, counts=counts, problems=_problems(source, rows=rows, layout=layout, usual=usual))
+        return
+    for place in find_other_tags(source, layout=layout):
+        source.notice("other-tag-columns", detail=f"column {place}")
+    reader = _Reader(source, layout, _Documents.of(source))
+    for first, lines in _runs(source.lines()):
+        yield from reader.read(lines, first=first)
 
 
-def _columns(line: str) -> list[str]:
-    line = line.rstrip(" \t")
-    if line.startswith(DOCUMENT_START) and line[len(DOCUMENT_START) :][:1] in ("", " ", "\t"):
-        return [""]  # ends a sentence, as a blank line does
-    return BORDER.split(line.lstrip(" ")) if " " in line else line.split("\t")
+def looks_like_conll(source: Source) -> bool:
+    """Whether most lines have the same number of columns, one of them a tag; or the file is CoNLL-U (Plus)."""
+    if global_columns(source) is not None:
+        return True
+    layout, problems = find_layout(source)
+    if problems:
+        return False
+    rows = [row for line, row in head_rows(source, is_tabbed=layout.is_tabbed) if line != layout.header_line]
+    whole = [row for row in rows if len(row) == layout.usual >= layout.n_needed]
+    fitting = [row for row in whole if row[layout.word] and not is_tag(row[layout.word])]
+    tagged = sum(layout.in_misc or is_tag(row[place]) for row in fitting for place in layout.tags)
+    return tagged * 2 > len(rows) * len(layout.tags)
 
 
-def _find_layout(source: Source, *, lines: Sequence[str], rows: Sequence[Row]) -> tuple[Layout, list[DataError]]:
-    problems = check_column_keys(source, known=("word", "tag"))
-    line, header = _first_row(lines, rows=rows)
-    places, is_header = {"word": 0, "tag": -1}, _looks_like_header(header)
-    if is_header:
-        places = {"word": _place(header, names=WORD_NAMES), "tag": _place(header, names=TAG_NAMES)}
-    for key in places:
-        column = source.columns.get(key)
-        place = find_named_column(column, header=header) if isinstance(column, str) else column
-        if place is not None:
-            places[key] = place
-        elif column is not None:
-            problems.append(missing_column(source, key=key, name=str(column), header=header, line=line))
-    is_header = is_header or any(isinstance(column, str) for column in source.columns.values())
-    if places["word"] == places["tag"]:
-        problems.append(
-            source.problem(f"word and tag are both column {places['word']}", fix="columns: {word: 0, tag: -1}")
-        )
-    return Layout(places["word"], places["tag"], line if is_header else None), problems
+def _runs(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The lines between empty ones, with the number of the first."""
+    number = 1
+    for is_filled, run in groupby(lines, key=bool):
+        together = list(run)
+        if is_filled:
+            yield number, together
+        number += len(together)
 
 
-def _first_row(lines: Sequence[str], *, rows: Sequence[Row]) -> tuple[int, list[str]]:
-    """The first line, from 1, that is neither blank nor marked with #, and its columns."""
-    found = (place for place, row in enumerate(rows) if row and row != [""] and lines[place][0] != "#")
-    place = next(found, 0)
-    return place + 1, rows[place] or [""]
+# ---- sentences
 
 
-def _looks_like_header(row: Sequence[str]) -> bool:
-    cells = {cell.casefold() for cell in row}
-    return row[-1].casefold() in TAG_NAMES and bool(cells & WORD_NAMES)
+@dataclass
+class _Documents:
+    """The document that sentences belong to, as the borders are met."""
+
+    stem: str
+    current: str | None = None
+    n_borders: int = 0
+
+    @classmethod
+    def of(cls, source: Source) -> _Documents:
+        stem = source.path.stem
+        has_borders = any(is_document_start(line) or _new_document(line) for line in source.head_lines)
+        return cls(stem, f"{stem}#0" if has_borders else None)
+
+    def begin(self, name: str = "") -> None:
+        self.n_borders += 1
+        self.current = name or f"{self.stem}#{self.n_borders}"
 
 
-def _place(header: Sequence[str], *, names: set[str]) -> int:
-    return next(place for place, cell in enumerate(header) if cell.casefold() in names)
+@dataclass
+class _Reader:
+    """Makes sentences of lines; what is left out or wrong is told to the source."""
+
+    source: Source
+    layout: Layout
+    documents: _Documents
+    words: list[str] = field(default_factory=list)  # of the sentence that is being read line by line
+    cells: list[list[str]] = field(default_factory=list)  # of each word: those of its tags
+    lines: list[int] = field(default_factory=list)
+    document: str | None = None
+
+    def read(self, lines: Sequence[str], *, first: int) -> Iterator[TaggedSentence]:
+        """The sentences of lines without an empty one between them; at once where all are as most lines are."""
+        n_comments = self._comments(lines, first=first)
+        lines, first = lines[n_comments:], first + n_comments
+        found = self.layout.usual_line.findall("\n".join(lines))
+        if len(found) == len(lines) > 0 and self.layout.header_line not in range(first, first + len(lines)):
+            words, *tags = itemgetter(*self.layout.groups)(list(zip(*found, strict=True)))
+            numbers = range(first, first + len(lines))
+            yield TaggedSentence(words, self.layout.tags_of(tags), numbers, self.documents.current)
+        else:
+            yield from self._read_one_by_one(lines, first=first)
+
+    def _comments(self, lines: Sequence[str], *, first: int) -> int:
+        """The number of comments that stand before the words."""
+        for n_comments, line in enumerate(lines):
+            if line[0] != "#" or not _is_comment(line, row=self._columns(line), layout=self.layout):
+                return n_comments
+            self._comment(line, number=first + n_comments)
+        return len(lines)
+
+    def _read_one_by_one(self, lines: Sequence[str], *, first: int) -> Iterator[TaggedSentence]:
+        for number, line in enumerate(lines, first):
+            row = self._columns(line)
+            if number == self.layout.header_line:
+                continue
+            if row == [""]:
+                yield from self._close()
+                if is_document_start(line):
+                    self.documents.begin()
+            elif line[0] == "#" and _is_comment(line, row=row, layout=self.layout):
+                self._comment(line, number=number)
+            else:
+                self._word(row, number=number)
+        yield from self._close()
+
+    def _columns(self, line: str) -> Row:
+        """The columns of a line; in a file of tabs one without any is split at blanks if a sound row comes of it."""
+        row = split_line(line, is_tabbed=self.layout.is_tabbed)
+        if len(row) == 1 and " " in row[0]:
+            by_blanks = split_line(line, is_tabbed=False)
+            fits = len(by_blanks) == self.layout.usual >= self.layout.n_needed
+            if fits and all(self._can_be_tag(by_blanks[place]) for place in self.layout.tags):
+                return by_blanks
+        return row
+
+    def _can_be_tag(self, cell: str) -> bool:
+        return is_tag(cell) or cell in self.layout.known_tags
+
+    def _comment(self, line: str, *, number: int) -> None:
+        self.source.notice("comment-lines", line=number)
+        if new := _new_document(line):
+            self.documents.begin((new[1] or "").strip(" \t"))
+
+    def _word(self, row: Row, *, number: int) -> None:
+        layout = self.layout
+        if len(row) != layout.usual:
+            self.source.notice("unusual-columns", line=number, detail=f"{len(row)} instead of {layout.usual}")
+        if layout.id is not None and layout.id < len(row) and SEVERAL_IDS.fullmatch(row[layout.id]):
+            self._leave_out(row, number=number)
+        elif (fault := _fault(self.source, row=row, line=number, layout=layout)) is not None:
+            self.source.faults.add(fault)
+        else:
+            if not self.words:
+                self.document = self.documents.current
+            self.words.append(row[layout.word])
+            self.cells.append([row[place] for place in layout.tags])
+            self.lines.append(number)
+            if " " in row[layout.word]:
+                self.source.notice("blanks-in-words", line=number, detail=quoted(row[layout.word]))
+
+    def _leave_out(self, row: Row, *, number: int) -> None:
+        """Count a row that is no word; the words of a multiword token follow it."""
+        cells = [row[place] for place in self.layout.tags if -len(row) <= place < len(row)]
+        tags = {tag for cell in cells for tag in self.layout.tags_of([[cell]])} - {labels.OUTSIDE, ""}
+        kind = "lost-tags" if tags else "rows-between-words"
+        self.source.notice(kind, line=number, detail=" ".join([row[self.layout.id or 0], *sorted(tags)]))
+
+    def _close(self) -> Iterator[TaggedSentence]:
+        if self.words:
+            tags = self.layout.tags_of(list(zip(*self.cells, strict=True)))
+            yield TaggedSentence(tuple(self.words), tags, self.lines, self.document)
+        self.words, self.cells, self.lines = [], [], []
 
 
-def _usual_columns(lines: Sequence[str], *, rows: Sequence[Row]) -> int:
-    lengths = Counter(
-        len(row) for line, row in zip(lines, rows, strict=True) if row and line[:1] != "#" and len(row) > 1
-    )
-    return lengths.most_common(1)[0][0] if lengths else 2
+def _new_document(line: str) -> re.Match[str] | None:
+    return NEW_DOCUMENT.fullmatch(line.rstrip(" \t")) if line.startswith("#") else None
 
 
-def _blank_out_comments(lines: Sequence[str], *, rows: list[Row], layout: Layout, usual: int) -> int:
-    """Put None for every comment and say how many there were."""
-    marked = [place for place, line in enumerate(lines) if line[:1] == "#"]
-    if not marked:
-        return 0
-    tags = _tags([row for line, row in zip(lines, rows, strict=True) if line[:1] != "#"], layout)
-    comments = [
-        place for place in marked if _is_comment(lines[place], row=rows[place], layout=layout, usual=usual, tags=tags)
-    ]
-    for place in comments:
-        rows[place] = None
-    return len(comments)
-
-
-def _is_comment(line: str, *, row: Row, layout: Layout, usual: int, tags: set[str]) -> bool:
+def _is_comment(line: str, *, row: Row, layout: Layout) -> bool:
     """Whether a line that starts with # is a comment: `# key = value`, or nothing in it that could be a tag.
 
     `#photography<TAB>O` is a word. `# newdoc` is none, unless another line has the tag `newdoc`.
     """
-    if not row or KEY_AND_VALUE.match(line) or len(row) < layout.n_needed:
+    if KEY_AND_VALUE.match(line) or len(row) < layout.n_needed:
         return True
-    tag, is_prose = row[layout.tag], line.startswith("# ")
-    if tag == labels.OUTSIDE or tag in tags:
-        return is_prose and len(row) != usual  # `# we left this out O`
-    return is_prose or len(row) != usual or not labels.has_prefix(tag)
+    tag, is_prose = row[layout.tags[0]], line.startswith("# ")
+    if tag == labels.OUTSIDE or tag in layout.known_tags:
+        return is_prose and len(row) != layout.usual  # `# we left this out O`
+    return is_prose or len(row) != layout.usual or not labels.has_prefix(tag)
 
 
-def _tags(rows: Sequence[Row], layout: Layout) -> set[str]:
-    tag_at, n_needed = layout.tag, layout.n_needed
-    return {row[tag_at] for row in rows if row is not None and len(row) >= n_needed}
-
-
-def _sentences(rows: Sequence[Row], *, layout: Layout) -> Iterator[TaggedSentence]:
-    words: list[str] = []
-    tags: list[str] = []
-    lines: list[int] = []
-    word_at, tag_at, n_needed = layout.word, layout.tag, layout.n_needed
-    for number, row in enumerate(rows, 1):
-        if row is None:
-            continue
-        if len(row) >= n_needed:
-            words.append(row[word_at])
-            tags.append(row[tag_at])
-            lines.append(number)
-        elif row == [""] and words:
-            yield TaggedSentence(tuple(words), tuple(tags), lines)
-            words, tags, lines = [], [], []
-    if words:
-        yield TaggedSentence(tuple(words), tuple(tags), lines)
-
-
-def _count_unusual(rows: Sequence[Row], *, usual: int) -> int:
-    return sum(row is not None and len(row) != usual and row != [""] for row in rows)
-
-
-def _problems(source: Source, *, rows: Sequence[Row], layout: Layout, usual: int) -> list[DataError]:
-    used = [(number, row) for number, row in enumerate(rows, 1) if row is not None and row != [""]]
-    lengths = Counter(len(row) for _, row in used if len(row) > 1)  # a lone word has lost its tag, which is told below
-    if layout.tag < 0 and lengths[usual] < lengths.total() / 2:
-        return [_no_table(source, lengths=lengths, line=used[0][0])]
-    needed = max(layout.n_needed, usual) if labels.has_bare_types(_tags(rows, layout)) else layout.n_needed
-    return [
-        problem
-        for number, row in used
-        if (problem := _fault(source, row=row, line=number, layout=layout, needed=needed)) is not None
-    ]
-
-
-def _fault(source: Source, *, row: Sequence[str], line: int, layout: Layout, needed: int) -> DataError | None:
-    """What is wrong with a line of words, if anything.
-
-    needed  columns of a line. In a file of bare types it is the usual number: where the tag was forgotten, the part of
-            speech before it would pass for one
-    """
-    if len(row) < layout.n_needed or (len(row) < needed and row[layout.tag] != labels.OUTSIDE):
+def _fault(source: Source, *, row: Row, line: int, layout: Layout) -> DataError | None:
+    """What is wrong with a line of words, if anything."""
+    needed = layout.n_needed
+    if len(row) >= needed and any(_needs_all_columns(row[place], layout=layout) for place in layout.tags):
+        needed = layout.n_needed_by_types
+    if len(row) < needed:
         what = "two are needed (word, tag)" if needed == 2 else f"{needed} are needed"
         have = "one column" if len(row) == 1 else f"{len(row)} columns"
         message = f"{have} where {what}; the word is {quoted(row[0])}"
         return source.problem(message, line=line, fix=_add_tag(row[0]))
-    word, tag = row[layout.word], row[layout.tag]
+    word, tags = row[layout.word], [row[place] for place in layout.tags]
     if not word:
-        return source.problem(f"no word before the tag {quoted(tag)}", line=line, fix="Write it, or delete the line.")
-    return None if tag else source.problem(f"the word {quoted(word)} has no tag", line=line, fix=_add_tag(word))
+        message = f"no word before the tag {quoted(tags[0])}"
+        return source.problem(message, line=line, fix="Write it, or delete the line.")
+    if all(tags) or layout.in_misc:
+        return None
+    return source.problem(f"the word {quoted(word)} has no tag", line=line, fix=_add_tag(word))
 
 
-def _no_table(source: Source, *, lengths: Counter[int], line: int) -> DataError:
-    message = (
-        f"lines have {min(lengths)} to {max(lengths)} columns, few alike; CoNLL has a word, blanks or a tab, a tag"
-    )
-    return source.problem(message, line=line, fix="If each line is a text, write task: sequence.")
+def _needs_all_columns(tag: str, *, layout: Layout) -> bool:
+    return tag != labels.OUTSIDE and (layout.has_bare_types or not labels.has_prefix(tag))
 
 
 def _add_tag(word: str) -> str:

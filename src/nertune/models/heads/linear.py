@@ -6,7 +6,9 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from nertune.models.heads.head import Head
-from nertune.models.losses import cross_entropy
+from nertune.models.losses import binary_cross_entropies, binary_cross_entropy, cross_entropies, cross_entropy
+
+THRESHOLD = 0.5  # of a label's probability, above which a multi-label text has it
 
 
 def most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,8 +22,26 @@ def most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
     return probabilities.argmax(-1), probabilities
 
 
+def probable(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Which labels have a sigmoid probability above THRESHOLD, and the probabilities.
+
+    Shapes   N rows, L labels
+        logits   [N, L] float
+    Returns  [N, L] bool, probabilities [N, L] float32
+    """
+    probabilities = logits.float().sigmoid()
+    return probabilities > THRESHOLD, probabilities
+
+
 LINEAR = Head(
     auto_classes={"token": AutoModelForTokenClassification, "sequence": AutoModelForSequenceClassification},
     loss=cross_entropy,
+    item_losses=cross_entropies,
     decode=most_probable,
+)
+LINEAR_MULTI_LABEL = Head(
+    auto_classes={"sequence": AutoModelForSequenceClassification},
+    loss=binary_cross_entropy,
+    item_losses=binary_cross_entropies,
+    decode=probable,
 )

@@ -5,7 +5,6 @@ Nothing heavy is imported here: `--help` answers in a blink, and a command impor
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import nertune
+from nertune.cli.data import data_app
+from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
 
@@ -33,19 +34,13 @@ app = typer.Typer(
     epilog="A first study: nertune search STUDY, then nertune best-and-train STUDY.",
 )
 
+app.add_typer(data_app, name="data")
+
 Study = Annotated[
     Path | None,
     typer.Argument(help="Study file; without it, the quick form's options name everything", show_default=False),
 ]
 NeededStudy = Annotated[Path, typer.Argument(help="Study file", show_default=False)]
-Edits = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Edit the study before it is checked, for example train.epochs=2; can be repeated",
-    ),
-]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Fits at a time [default: what cores and memory carry]")
 ]
@@ -56,8 +51,6 @@ Timeout = Annotated[
     str | None,
     typer.Option("--timeout", metavar="TIME", help="Time of the search in all, earlier calls included, for example 8h"),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output, and nothing else there")]
-IsQuiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notices")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Offer failed cells again")]
 Task = Annotated[str | None, typer.Option("--task", help="token (entities) or sequence (classes)")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder with train, dev and test files")]
@@ -148,7 +141,7 @@ def search(
 
     result = run_search(path, progress=progress, edits=changes, workers=workers, fresh=fresh, retry_failed=retry_failed)
     if as_json:
-        _print_json(search_json(result))
+        print_json(search_json(result))
     else:
         show_search(result, then=_next_command(path, changes), again=_same_command())
 
@@ -193,7 +186,7 @@ def best_and_train(
         path, progress=progress, edits=changes, workers=workers, so_far=so_far, retry_failed=retry_failed
     )
     if as_json:
-        _print_json(final_json(result))
+        print_json(final_json(result))
     else:
         show_final(result)
 
@@ -221,7 +214,7 @@ def best(
 
     result = find_best(study, edits=edits or [])
     if as_json:
-        _print_json(search_json(result, top=top))
+        print_json(search_json(result, top=top))
     else:
         show_best(result, top=top)
 
@@ -263,7 +256,7 @@ def pretrain(
     say = _say_nothing if quiet else _say_step
     record = run_pretrain(corpus, output_dir=output_dir, options=PretrainOptions(**chosen), tell=say, fresh=fresh)
     if as_json:
-        _print_json(record.to_json())
+        print_json(record.to_json())
     else:
         typer.echo(str(record))
 
@@ -349,13 +342,9 @@ def _check(path: Path, edits: list[str], *, workers: int | None, as_json: bool, 
 
     told = run_check(path, tell=say, edits=edits, workers=workers).to_json()
     if as_json:
-        _print_json(told)
+        print_json(told)
     else:
         show_check(told)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def _say_step(message: str | dict[str, Any]) -> None:
@@ -407,7 +396,3 @@ def _fail(error: NertuneError, *, last: str | None = None) -> None:
         typer.echo(last, err=True)
     sys.stdout.flush()
     sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()

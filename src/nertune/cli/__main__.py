@@ -1,0 +1,5 @@
+"""`python -m nertune.cli` is `nertune`."""
+
+from nertune.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""Plots of records, one module each, named for what it shows. The numbers come as JSON and are not computed here.
+
+Matplotlib is imported when a plot is drawn, and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertune.report.plots.drawing import save_figure, settings
+from nertune.report.plots.entity_lengths import draw_entity_lengths, has_entities
+from nertune.report.plots.frequent_entities import draw_frequent_entities, has_frequent
+from nertune.report.plots.labels import draw_labels, has_labels
+from nertune.report.plots.lengths import draw_lengths, has_lengths
+from nertune.report.plots.together import draw_together, has_together
+from nertune.report.plots.unseen import draw_unseen, has_unseen
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the statistics of a corpus.
+
+    draw     the record as JSON -> the figure
+    applies  whether the record has anything for it to show
+    shows    in a few words, for readers who do not see it
+    """
+
+    draw: Callable[[Mapping[str, Any]], Figure]
+    applies: Callable[[Mapping[str, Any]], bool]
+    shows: str
+
+
+PLOTS = {
+    "lengths": Plot(draw_lengths, has_lengths, "Lengths in each split"),
+    "labels": Plot(draw_labels, has_labels, "Share of each label in each split"),
+    "entity_lengths": Plot(draw_entity_lengths, has_entities, "Words of the entities, by split and type"),
+    "frequent_entities": Plot(draw_frequent_entities, has_frequent, "Most frequent entities of each type"),
+    "unseen": Plot(draw_unseen, has_unseen, "What does not stand in train"),
+    "together": Plot(draw_together, has_together, "Labels that stand together"),
+}
+
+
+def save_plot(name: str, told: Mapping[str, Any], *, path: Path) -> None:
+    """Draw one of PLOTS into a PNG file."""
+    with settings(drawn_letters(told)):
+        save_figure(PLOTS[name].draw(told), path)
+
+
+def drawn_letters(told: Mapping[str, Any]) -> str:
+    """The letters of all texts from data that a plot of this record may show."""
+    labels = {label for split in told["splits"] for label in split["labels"]}
+    found = (one["frequent"] for one in told["splits"][0]["labels"].values())
+    letters = {letter for text in (*labels, *(words for most in found for words, _ in most)) for letter in text}
+    return "".join(sorted(letters))
