@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,10 @@ def write_sentences(path: Path, *, n: int) -> None:
     """Sentences of made-up words whose frequencies fall as those of a language do."""
     chance = random.Random(0)
     words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(20_000)]
-    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
     with path.open("w", encoding="utf-8") as stream:
         for _ in range(n):
-            sentence = chance.choices(words, weights, k=chance.randint(5, 35))
+            sentence = chance.choices(words, cum_weights=weights, k=chance.randint(5, 35))
             tags = ["O"] * len(sentence)
             if chance.random() < 0.75:
                 start, kind = chance.randrange(len(sentence)), chance.choice(TYPES)

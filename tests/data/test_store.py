@@ -2,6 +2,8 @@
 
 import gc
 import tempfile
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertune.data.examples import SequenceExample, Span, TokenExample
+from nertune.data.labels import labels_of
 from nertune.data.source import TaggedSentence
 from nertune.data.store import Examples, join_examples, store_examples, store_tables, store_tagged, with_spans
 from nertune.errors import Where
@@ -46,6 +49,24 @@ def test_rows_can_be_taken_and_joined_in_any_order(examples, data):
         *(examples[i] for i in order[:2]),
         *examples,
     ]
+
+
+@given(examples=st.lists(SENTENCES, max_size=6))
+def test_labels_are_counted_as_by_hand(examples):
+    by_hand = Counter(span.label for example in examples for span in example.spans)
+    assert labels_of(store_examples(examples, task="token")) == by_hand
+    texts = [SequenceExample("x", tuple(span.label for span in e.spans), e.where) for e in examples]
+    assert labels_of(store_examples(texts, task="sequence")) == by_hand
+
+
+SORTED = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3)).map(lambda at: Span("X", at[0], sum(at))), max_size=3)
+
+
+@given(spans=st.lists(SORTED.map(sorted).map(tuple), max_size=5))
+def test_overlaps_are_found_as_by_hand(spans):
+    examples = [TokenExample(("w",) * 12, each, Where(Path("x"), 1)) for each in spans]
+    by_hand = any(one.end > other.start for each in spans for one, other in pairwise(each))
+    assert store_examples(examples, task="token").has_overlaps() == by_hand
 
 
 def test_more_examples_than_one_batch_keep_their_order():

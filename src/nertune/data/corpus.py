@@ -17,7 +17,7 @@ from nertune.data.files import SPLITS, SplitFiles, find_splits, present_splits
 from nertune.data.labels import labels_of
 from nertune.data.notices import KEPT_PLACES, Notices
 from nertune.data.reading import RawSplit, read_split
-from nertune.data.source import Faults, Source
+from nertune.data.source import PLURAL_LABEL, Faults, Source
 from nertune.data.splitting import PARTS, Parts, draw_parts, pack_parts, unpack_parts
 from nertune.data.store import Examples, TaggedTable, store_examples
 from nertune.data.tagging import TagReading, read_spans, recognise_tags, tag_faults
@@ -36,7 +36,6 @@ class Understanding:
     cells  where texts have label cells
     """
 
-    problem: Problem
     tags: TagReading | None = None
     cells: CellReading | None = None
 
@@ -101,8 +100,8 @@ def read_files(
     first = next(iter(raw.values()))
     raise_all(find_misspelt_labels(data, found=found, where=Where(first.source.path)))
     scheme = how.tags.scheme if how.tags else None
-    problem = how.problem if how.problem == "multi_label" or task == "sequence" else _problem_of(read.values())
-    return Corpus(task, read, tuple(sorted(labels_of(read[first.name].examples))), scheme, first.format, problem)
+    labels = tuple(sorted(labels_of(read[first.name].examples)))
+    return Corpus(task, read, labels, scheme, first.format, _problem_of(read[first.name], how=how))
 
 
 def _read_all(
@@ -116,10 +115,16 @@ def _read_all(
     raw: dict[str, RawSplit] = {}
     problems: list[UserError] = []
     for name, split in files.items():
-        usual = next((read.format for read in raw.values()), None)
+        first = next(iter(raw.values()), None)
         try:
             raw[name] = read_split(
-                split, data=data, task=task, usual=usual, keep_overlaps=problem == "multi_label", limit=limit
+                split,
+                data=data,
+                task=task,
+                usual=first.format if first else None,
+                keep_overlaps=problem == "multi_label",
+                limit=limit,
+                like=first.source if first else None,
             )
         except DataError as fault:  # no format fits; if none fits the first split, the others would say the same
             raise_all([fault] if not raw else [])
@@ -130,12 +135,12 @@ def _read_all(
 
 def _understand(raw: RawSplit, *, data: DataSpec, problem: Literal["auto"] | Problem) -> Understanding:
     if isinstance(raw.content, TaggedTable):
-        tags = recognise_tags(raw.content, scheme=data.scheme, separator=data.separator)
-        return Understanding("multi_label" if tags.separator else "single_label", tags=tags)
+        return Understanding(tags=recognise_tags(raw.content, scheme=data.scheme, separator=data.separator))
     if isinstance(raw.content, Examples):
-        return Understanding("multi_label" if problem == "multi_label" else "single_label")
-    cells = recognise_cells(raw.content, problem=problem, separator=data.separator)
-    return Understanding(cells.problem, cells=cells)
+        return Understanding()
+    is_plural = raw.source.found.get(PLURAL_LABEL) is True
+    how = recognise_cells(raw.content, problem=problem, separator=data.separator, is_plural=is_plural)
+    return Understanding(cells=how)
 
 
 def _make_split(raw: RawSplit, *, how: Understanding, data: DataSpec, found: Counter[str]) -> Split:
@@ -158,7 +163,7 @@ def _understood(raw: RawSplit, *, how: Understanding) -> Examples:
         tags = how.tags or recognise_tags(content, scheme=source.data.scheme, separator=source.data.separator)
         tag_faults(content, how=tags, faults=source.faults)
         return read_spans(content, how=tags, notices=source.notices)
-    cells = how.cells or recognise_cells(content, problem=how.problem, separator=source.data.separator)
+    cells = how.cells or recognise_cells(content, problem="auto", separator=source.data.separator)
     return store_examples(read_texts(content, how=cells, faults=source.faults), task="sequence")
 
 
@@ -243,16 +248,12 @@ def _count_unknown(split: Split, *, known: Sequence[str]) -> None:
             split.notices.add("unseen-labels", example.where, ", ".join(unknown), n=len(unknown))
 
 
-def _problem_of(splits: Iterable[Split]) -> Problem:
-    """Multi-label when entities of some sentence overlap."""
-    overlap = any(
-        before.end > span.start
-        for split in splits
-        for example in split.examples
-        if isinstance(example, TokenExample)
-        for before, span in zip(example.spans, example.spans[1:], strict=False)
-    )
-    return "multi_label" if overlap else "single_label"
+def _problem_of(split: Split, *, how: Understanding) -> Problem:
+    """Of texts what their cells show; of words multi-label when entities of some sentence overlap."""
+    if how.cells is not None:
+        return how.cells.problem
+    overlaps = isinstance(split.examples, Examples) and split.examples.has_overlaps()
+    return "multi_label" if overlaps else "single_label"
 
 
 # ---- data.split

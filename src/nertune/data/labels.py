@@ -13,6 +13,7 @@ from functools import cache
 from itertools import chain
 
 from nertune.data.examples import Example, Span, TokenExample
+from nertune.data.store import Examples
 
 OUTSIDE = "O"
 NAMELESS = "entity"  # the type in files whose tags are bare: B I O
@@ -158,6 +159,8 @@ def illegal_steps(tags: Sequence[str], *, scheme: str) -> list[int]:
 
 def labels_of(examples: Iterable[Example]) -> Counter[str]:
     """How often each entity type or class stands in the examples."""
+    if isinstance(examples, Examples):
+        return examples.count_labels()
     counts: Counter[str] = Counter()
     for example in examples:
         if isinstance(example, TokenExample):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -80,6 +81,21 @@ class Examples(Sequence[Example]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} {self.task} examples>"
+
+    def count_labels(self) -> Counter[str]:
+        """How often each entity type or class stands in the examples; no example is made for it."""
+        labels, _ = flat(self.table, "span_label" if self.task == "token" else "labels")
+        return Counter({one["values"]: one["counts"] for one in labels.value_counts().to_pylist()})
+
+    def has_overlaps(self) -> bool:
+        """Whether entities of some sentence share a word; spans are sorted by their first word."""
+        if self.task == "sequence":
+            return False
+        starts, rows = flat(self.table, "span_start")
+        ends = flat(self.table, "span_end")[0].to_numpy()
+        meets_last = starts.to_numpy()[1:] < ends[:-1]
+        meets_last[rows[(rows > 0) & (rows < len(ends))] - 1] = False  # the last one is of another sentence
+        return bool(meets_last.any())
 
     def take(self, rows: npt.NDArray[np.integer]) -> Examples:
         """The examples of these rows, in this order."""
