@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from corpora import sentence, text_corpus, token_corpus
 from nertune.data.audit import ALL_KINDS, Finding, audit, has_failed, summarise
+from nertune.data.audit.label_checks import find_lookalikes
 from nertune.data.examples import Corpus, SequenceExample, Span, Split, TokenExample
 from nertune.data.notices import Notices, Place
 from nertune.errors import Where
@@ -217,6 +218,11 @@ def test_labels_that_differ_in_case_or_by_one_letter_look_alike():
         '"Chemcal" instead of "Chemical"?',
         '"disease" instead of "Disease"?',
     ]
+
+
+def test_a_giant_label_is_not_compared_letter_by_letter():
+    giant = "L" * 1_000_000  # whose variants less one letter would fill a terabyte
+    assert find_lookalikes({giant: 9, giant.lower(): 1, "PER": 3}) == [(giant.lower(), giant)]
 
 
 @pytest.mark.parametrize(

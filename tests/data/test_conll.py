@@ -105,6 +105,21 @@ def test_only_line_feeds_end_lines_and_only_tabs_and_blanks_end_columns(read, ch
     assert read(f"a{char}b\tO\n{char}\tB-X\n") == [[(f"a{char}b", "O"), (char, "B-X")]]
 
 
+@pytest.mark.parametrize("border", ["\t", " ", "\tx\t"])
+def test_a_lone_carriage_return_between_whole_lines_ends_one_and_is_counted(source, border):
+    opened = source("Ada|B-PER\nmet|O\rBo|B-PER\r\rIt|O\nrained|O\n".replace("|", border))
+    found = [(sentence.words, sentence.tags, [*sentence.lines]) for sentence in read_conll(opened)]
+    assert found == [
+        (("Ada", "met", "Bo"), ("B-PER", "O", "B-PER"), [1, 2, 2]),
+        (("It", "rained"), ("O", "O"), [2, 3]),
+    ]
+    assert opened.notices.counts == {"cr-line-ends": 1}
+
+
+def test_a_file_of_carriage_returns_with_one_line_feed_is_read(read):
+    assert read("word\ttag\rAda\tB-PER\rsaw\tO\r\rIt\tO\n") == [[("Ada", "B-PER"), ("saw", "O")], [("It", "O")]]
+
+
 def test_columns_are_chosen_by_number_or_name(read):
     text = (FILES / "header.tsv").read_text()
     wanted = [[("Ada", "B-PER"), ("slept", "O")]]
@@ -121,6 +136,33 @@ def test_a_usual_header_is_no_word(read):
     assert read("Word\tPOS\tTag\nAda\tNNP\tB-PER\n") == [[("Ada", "B-PER")]]
 
 
+def test_a_header_says_which_column_comes_first(read):
+    assert read("NER\tToken\nB-PER\tAda\nO\tsaw\n") == [[("Ada", "B-PER"), ("saw", "O")]]
+
+
+def test_a_file_without_header_is_read_by_that_of_the_first_one_and_that_is_told(source, tmp_path):
+    first = source("pos\tword\tner\nN\tAda\tB-PER\n")
+    assert [(s.words, s.tags) for s in read_conll(first)] == [(("Ada",), ("B-PER",))]
+    (tmp_path / "dev.txt").write_text("N\tBo\tB-PER\nV\tsaw\tO\n")
+    found = list(read_conll(first.beside(tmp_path / "dev.txt")))
+    assert [(s.words, s.tags) for s in found] == [(("Bo", "saw"), ("B-PER", "O"))]
+    assert first.notices.counts == {"lacking-headers": 1}
+
+
+def test_of_two_columns_without_header_the_tag_may_be_the_first_and_that_is_told(source):
+    opened = source("B-PER\tAda\nO\tsaw\n\nO\tIt\n")
+    assert [(s.words, s.tags) for s in read_conll(opened)] == [(("Ada", "saw"), ("B-PER", "O")), (("It",), ("O",))]
+    assert opened.notices.counts == {"guessed-columns": 1}
+    assert looks_like_conll(opened)
+
+
+def test_a_score_behind_the_tag_is_no_type_and_that_is_told(source):
+    opened = source("Ada\tNNP\tB-PER\t0.98\nsaw\tVBD\tO\t0.99\n")
+    assert [(s.words, s.tags) for s in read_conll(opened)] == [(("Ada", "saw"), ("B-PER", "O"))]
+    assert opened.notices.counts == {"guessed-columns": 1}
+    assert looks_like_conll(opened)
+
+
 def test_the_study_file_says_whether_the_first_line_is_a_header(source):
     text = "Word\tTag\nAda\tB-PER\n"
     assert [s.words for s in read_conll(source(text, header=False))] == [("Word", "Ada")]
@@ -133,6 +175,21 @@ def test_a_name_of_a_column_needs_a_header(source):
     assert 'data.columns names "ner", but data.header is false' in str(opened.faults.shown[0])
 
 
+def test_a_name_where_the_first_line_is_a_word_with_its_tag_is_no_name_of_a_column(problems):
+    assert problems("Ada\tB-PER\n", tag="ner") == [
+        'train.txt: data.columns names "ner", but the first line holds "Ada", "B-PER": no line names the columns\n'
+        "    Write its number, from 0: data: {columns: {tag: 0}}"
+    ]
+
+
+@pytest.mark.parametrize("number", [2, 9, -3])
+def test_a_column_that_no_line_has_is_told_once(problems, number):
+    assert problems("Ada\tB-PER\nslept\tO\n", word=0, tag=number) == [
+        f"train.txt:1: data.columns: tag is column {number}, but the lines have 2 columns, the first of them 0\n"
+        "    Write for example: data: {columns: {tag: 1}}"
+    ]
+
+
 def test_a_misspelt_column_is_answered_with_the_closest(problems):
     text = (FILES / "header.tsv").read_text()
     assert problems(text, word="fom", tag="entity") == [
@@ -142,9 +199,7 @@ def test_a_misspelt_column_is_answered_with_the_closest(problems):
     assert 'data.columns names "words"' in problems(text, words=0)[0]
 
 
-@pytest.mark.parametrize(
-    "columns", [{"word": 1, "tag": 1}, {"word": (0, 1), "tag": 2}, {"word": 0, "tag": ()}, {"word": 0, "tag": (0, 1)}]
-)
+@pytest.mark.parametrize("columns", [{"word": 1, "tag": 1}, {"word": (0, 1), "tag": 2}, {"word": 0, "tag": (0, 1)}])
 def test_columns_that_contradict_each_other_are_refused(problems, columns):
     assert "column" in problems("Ada\tNNP\tB-PER\n", **columns)[0]
 
@@ -373,6 +428,26 @@ def test_the_test_files_are_recognised(name):
     assert looks_like_conll(Source(FILES / name))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ada\tPER\nBo\tPER\n\nOslo\tLOC\nrains\tO\n",  # types without prefixes, hardly an O
+        "Ada\tb-PER\nKing\ti-PER\nrains\to\n",
+        "Ada\tB_PER\nKing\tI_PER\n\nOslo\tB_LOC\n",
+        "Ada\tB-PER\nsaw O\nBo B-PER\n",  # blanks among tabs
+        f"{'x' * 100_000}\tO\nAda\tB-PER\n",
+    ],
+)
+def test_files_that_are_less_usual_are_recognised(source, text):
+    assert looks_like_conll(source(text))
+
+
+def test_the_name_of_a_file_says_what_its_types_do_not(tmp_path):
+    for name, is_conll in (("x.conll", True), ("x.txt", False)):
+        (tmp_path / name).write_text("Ada\tPER\nBo\tPER\n")
+        assert looks_like_conll(Source(tmp_path / name)) is is_conll
+
+
 def test_a_header_does_not_hide_a_short_file(source):
     assert looks_like_conll(source("word tag\nAda B-PER\n"))
 
@@ -424,7 +499,9 @@ HEADS = ["", "# global.columns = ID FORM NER\n", "# global.columns = NER\n", "wo
     rows=st.text("#\t \nO-B1.2_a=", max_size=60),
     columns=st.dictionaries(
         st.sampled_from(["word", "tag", "x"]),
-        st.integers(-4, 4) | st.sampled_from(["ID", "tag"]) | st.lists(st.integers(-4, 4), max_size=2).map(tuple),
+        st.integers(-4, 4)
+        | st.sampled_from(["ID", "tag"])
+        | st.lists(st.integers(-4, 4), min_size=1, max_size=2).map(tuple),
         max_size=2,
     ),
     header=st.sampled_from(["auto", True, False]),

@@ -208,6 +208,40 @@ def test_a_tag_without_prefix_among_others_is_refused_with_its_line(folder):
 
 
 @pytest.mark.parametrize(
+    ("tag", "help_"),
+    [
+        ("b-LOC", "Did you mean B-LOC?"),
+        ("B", "Correct the tag"),
+        ("o", "Did you mean O?"),
+        ("0", "Did you mean O?"),
+        ("x", "Correct the tag"),
+    ],
+)
+def test_a_tag_that_is_none_is_answered_with_the_closest(folder, tag, help_):
+    message = told(folder({**NER, "dev.txt": f"Turin\tB-LOC\nOslo\t{tag}\n"}), task="token")
+    assert f'dev.txt:2: the tag "{tag}" of "Oslo" is neither O nor a type with a prefix' in message
+    assert help_ in message
+
+
+def test_a_first_line_that_may_be_a_header_is_told_so(folder):
+    message = told(folder({**NER, "dev.txt": "Wort\tEtikett\nTurin\tB-LOC\n"}), task="token")
+    assert "dev.txt:1: " in message
+    assert "if this line names the columns: data: {header: true}" in message
+
+
+def test_tags_in_another_spelling_are_read_and_counted_at_their_first_place(folder):
+    where = folder({"train.txt": "Ada\tb-PER\nKing\ti-PER\nsleeps\to\n\nBo\tb-PER\n", "dev.txt": "Ada\tb-PER\n"})
+    train = read_corpus(DataSpec(dir=where), task="token").splits["train"]
+    assert [example.spans for example in train.examples] == [(Span("PER", 0, 2),), (Span("PER", 0, 1),)]
+    assert train.notices.counts == {"respelt-tags": 4}
+    assert [str(place).rpartition("/")[2] for place in train.notices.places["respelt-tags"]] == [
+        'train.txt:1: "b-PER" is read as B-PER',
+        'train.txt:2: "i-PER" is read as I-PER',
+        'train.txt:3: "o" is read as O',
+    ]
+
+
+@pytest.mark.parametrize(
     ("data", "help_"),
     [
         ({"keep": ("PR",)}, "Did you mean PER?"),

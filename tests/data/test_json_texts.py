@@ -43,7 +43,10 @@ def choice(*names):
 
 def test_items_carry_their_line():
     texts = list(read_json_texts(Source(FILES / "texts.jsonl")))
-    assert texts == [LabelledText("a fine film", ("good",), 1), LabelledText("a dull film", ("bad",), 3)]
+    assert [(text.text, text.labels, text.line) for text in texts] == [
+        ("a fine film", ("good",), 1),
+        ("a dull film", ("bad",), 3),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_items_carry_their_line():
 )
 def test_classes_are_read_from_every_form(read, item, labels):
     texts, source = read([item])
-    assert texts == [LabelledText("a", labels, 1)]
+    assert [(text.text, text.labels, text.line) for text in texts] == [("a", labels, 1)]
     assert looks_like_json_texts(source)
     assert not source.faults
 
@@ -84,7 +87,7 @@ def test_pairs_are_found_by_the_usual_keys(read, keys):
 def test_columns_choose_the_keys(read):
     item = {"text": "x", "label": "x", "tweet": "a", "reply": "b", "mood": "good"}
     texts, _ = read([item], columns={"text": "tweet", "pair": "reply", "label": "mood"})
-    assert texts == [LabelledText("a", ("good",), 1, pair="b")]
+    assert texts == [LabelledText("a", ("good",), 1, pair="b", is_cell=True)]
 
 
 def test_several_keys_say_yes_or_no_or_a_class_each(read):
@@ -106,9 +109,38 @@ def test_a_first_line_that_names_the_numbers_is_no_text(read):
     assert not source.faults
 
 
-def test_a_label_is_a_cell_only_where_the_study_says_what_separates_several(read):
-    assert [text.is_cell for text in read([{"text": "a", "label": "x, y"}])[0]] == [False]
-    assert [text.is_cell for text in read([{"text": "a", "label": "x, y"}], separator=",")[0]] == [True]
+@pytest.mark.parametrize(
+    ("item", "is_cell"),
+    [
+        ({"text": "a", "label": "x, y"}, True),
+        ({"text": "a", "label": ""}, True),
+        ({"text": "a", "label": ["x, y"]}, False),
+        ({"text": "a", "label": 3}, False),
+        ({"text": "a", "label": "x", "answer": "accept"}, False),
+    ],
+)
+def test_a_label_that_is_a_text_is_a_cell_in_which_several_may_stand(read, item, is_cell):
+    assert [text.is_cell for text in read([item])[0]] == [is_cell]
+
+
+def test_blanks_around_a_class_are_no_part_of_it(read):
+    assert labels_of(read([{"text": "a", "label": " x "}, {"text": "b", "labels": ["y\n", " z"]}])[0]) == [
+        ("x",),
+        ("y", "z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "fix"),
+    [
+        ({"Bemerkung": "what a day", "Code": "good"}, 'columns: {text: "Bemerkung", label: "Code"}'),
+        ({"text": "a", "joy": 1, "fear": 0}, "columns: {label: [joy, fear]}"),
+        ({"text": {"0": "a"}, "label": {"0": "x"}}, 'orient="records"'),
+    ],
+)
+def test_keys_of_other_names_are_told_with_what_to_write(read, item, fix):
+    _, source = read([item])
+    assert fix in str(source.faults.shown[0])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +148,7 @@ def test_a_label_is_a_cell_only_where_the_study_says_what_separates_several(read
     [
         ({"text": "b"}, 'no label is found here; the keys are "text"'),
         ({"text": "b", "label": None}, "label is missing where a class is needed"),
-        ({"text": "b", "label": ""}, "label is empty where a class is needed"),
+        ({"text": "b", "label": [""]}, "label is empty where a class is needed"),
         ({"text": "b", "label": [["x"]]}, "label is a list where a class is needed"),
         ({"text": ["b"], "label": "x"}, 'no text is found here ("text"); the keys are "text", "label"'),
         ("b", '"b" where an object with a text is needed'),
@@ -172,6 +204,12 @@ def test_empty_texts_are_counted(read):
 def test_other_json_is_not_taken_for_texts_with_classes(tmp_path, items):
     (tmp_path / "x.json").write_text(json.dumps(items))
     assert not looks_like_json_texts(Source(tmp_path / "x.json"))
+
+
+def test_column_numbers_are_no_keys_when_a_file_is_looked_at(tmp_path):
+    (tmp_path / "x.json").write_text('[{"text": "a", "label": "x"}]')
+    data = DataSpec(columns={"text": 0, "pair": 1, "label": 2})
+    assert looks_like_json_texts(Source(tmp_path / "x.json", data))
 
 
 KEYS = ("label", "labels", "cats", "accept", "answer", "options", "data", "annotations", "sentence2", "tokens", "doc")

@@ -101,14 +101,14 @@ def test_a_key_with_one_tag_for_each_word_is_preferred(read):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words, but 1 tags in ner_tags"),
+        ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words, but 1 tag in ner_tags"),
         ({"tokens": ["a"]}, "ner_tags is missing where a list of tags is needed"),
         ({"tokens": ["a"], "ner_tags": "O"}, 'ner_tags is "O" where a list of tags is needed'),
         ({"tokens": ["a"], "ner_tags": [None]}, "ner_tags holds null where a tag is needed"),
         ({"tokens": ["a"], "ner_tags": [""]}, 'ner_tags holds "" where a tag is needed'),
         ({"tokens": ["a"], "ner_tags": [True]}, "ner_tags holds true where a tag is needed"),
         ({"tokens": ["a"], "ner_tags": [9]}, "label number 9 is not in the list of 2 names (0 to 1)"),
-        ({"tokens": ["a", 5], "ner_tags": ["O", "O"]}, "tokens is no list of words, but a list"),
+        ({"tokens": ["a", 5], "ner_tags": ["O", "O"]}, "tokens holds 5 where a word is needed"),
         (5, "5 where an object with words and tags is needed"),
     ],
 )

@@ -1,12 +1,13 @@
 """Several labels in one cell: which mark stands between them, and which marks belong to a name."""
 
+import json
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertune.data.multi_label import MARKS, find_separator, split_labels
+from nertune.data.multi_label import LISTS, MARKS, find_separator, split_labels
 
 LABELS = st.lists(st.text("abcdé_-", min_size=1, max_size=5), min_size=3, max_size=6, unique=True)
 COMPLAINTS = [
@@ -31,11 +32,20 @@ def find(*cells):
         (["1", "4", "7", "1, 4", "8, 1, 2", "2", "4, 1, 7"], ","),
         (["1", "4", "7", "1 4", "7 1", "1 4 7"], " "),
         (["joy|fear", "joy", "anger"], "|"),
+        (["joy,", "joy,fear,", "fear,"], ","),
+        (["a|b", "joy", "a|b;joy", "anger;joy", "anger"], ";"),
         (["joy;fear", "fear;anger", "joy;anger"], ";"),
         (["joy,fear", "joy", "anger"], ","),
         (["joy, fear", "joy", "anger", ""], ","),
         (["O", "B-PER", "B-ORG", "I-ORG", "B-PER|B-ORG"], "|"),
-        (["['joy', 'fear']", "['joy']", "['fear']"], ","),
+        (["['joy', 'fear']", "['joy']", "['fear']"], LISTS),
+        (["['joy', 'fear']", "['anger', 'trust']", ""], LISTS),
+        (['["joy"]', '["fear"]'], LISTS),
+        (["['joy' 'fear']", "['anger']"], LISTS),
+        (["{'joy', 'fear'}", "set()"], LISTS),
+        (["('joy',)", "('joy', 'fear')"], LISTS),
+        (["[1, 4]", "[1]", "[]"], LISTS),
+        (["[joy, fear]", "[joy]", "[fear]"], ","),
         (["new york; paris, france", "new york", "paris, france"], ";"),
     ],
 )
@@ -55,6 +65,9 @@ def test_the_mark_of_a_list_is_found(cells, mark):
         [",", ".", ";", "word", "|"],
         ["-1", "0", "1", "2"],
         ["[A]", "[B]"],
+        ["[1]", "[2]"],
+        ["(2)", "(3), later"],
+        ["{0}", "{1}"],
         COMPLAINTS,
         [""],
         [],
@@ -112,3 +125,42 @@ def test_any_mark_that_is_found_stands_in_a_cell_and_makes_no_more_labels_than_c
 def test_no_label_is_empty_or_told_twice(cell, separator):
     labels = split_labels(cell, separator=separator)
     assert labels == (cell,) if not separator else (list(labels) == sorted(set(labels)) and all(labels))
+
+
+@pytest.mark.parametrize(
+    "cells", [["joy|fear", "anger"], ["joy;fear", "anger;trust"], ["joy,fear", "joy,trust"], ["joy, fear", "joy"]]
+)
+def test_a_column_of_labels_has_a_list_where_no_label_comes_again(cells):
+    assert find_separator(dict.fromkeys(cells, 1), is_plural=True) in ("|", ";", ",")
+    assert find(*cells) is None
+
+
+@pytest.mark.parametrize(
+    "cells", [["joy|fear", "joy;anger"], ["joy||fear"], ["Paris, France", "Lyon, France"], ["a b", "c"], COMPLAINTS]
+)
+def test_marks_that_leave_a_doubt_separate_nothing_in_a_column_of_labels(cells):
+    assert find_separator(dict.fromkeys(cells, 1), is_plural=True) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("['Paris, France', \"it's\"]", ("Paris, France", "it's")),
+        ('["\\ud83d\\ude00", "\\u00e9", "\\ud83d"]', ("\\ud83d", "é", "😀")),
+        ("['a\\\\b', 'c\\'d', '']", ("a\\b", "c'd")),
+        ("['fear'\n 'joy']", ("fear", "joy")),
+        ("[]", ()),
+        ("joy, fear", ("joy, fear",)),
+        ("['joy", ("['joy",)),
+    ],
+)
+def test_a_written_list_is_read_as_programs_write_it(cell, labels):
+    assert split_labels(cell, separator=LISTS) == labels
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"])).map(str.strip).filter(bool), max_size=4),
+    st.sampled_from([repr, json.dumps]),
+)
+def test_lists_that_python_writes_are_read_back(labels, write):
+    assert split_labels(write(labels), separator=LISTS) == tuple(sorted(set(labels)))

@@ -8,9 +8,11 @@ from seqeval.metrics.sequence_labeling import get_entities
 from nertune.data.examples import Span
 from nertune.data.labels import (
     count_repairs,
+    find_spelling,
     has_bare_types,
     normalise,
     recognise_scheme,
+    respell,
     spans_to_tags,
     tag_names,
     tags_to_spans,
@@ -122,6 +124,27 @@ def test_bare_types_are_io_even_when_one_looks_like_a_prefix():
     assert normalise(["PER", "S", "O"], bare=True) == ["I-PER", "I-S", "O"]
     assert has_bare_types({"B-cell", "T-cell", "O"}, scheme="io")
     assert normalise(["B-cell"], bare=True) == ["I-B-cell"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "spelling", "read"),
+    [
+        ("b-PER i-PER o b-LOC", "small", "B-PER I-PER O B-LOC"),
+        ("B_cell_line I_cell_line O", "joined", "B-cell_line I-cell_line O"),
+        ("PER-B PER-I O cell-line-B", "behind", "B-PER I-PER O B-cell-line"),
+        ("B-PER M-PER E-PER O S-LOC", "bmes", "B-PER I-PER E-PER O S-LOC"),
+    ],
+)
+def test_tags_of_another_spelling_are_read_when_all_are_spelt_so(tags, spelling, read):
+    assert find_spelling(tags.split()) == spelling
+    assert " ".join(respell(tag, spelling=spelling) for tag in tags.split()) == read
+
+
+@pytest.mark.parametrize(
+    "tags", ["B-PER b-PER i-PER O", "b-cell t-cell O", "b-cell O", "B-PER I-PER O", "PER O", "B I O", "O", ""]
+)
+def test_types_and_single_slips_of_the_pen_are_no_other_spelling(tags):
+    assert find_spelling(tags.split()) is None
 
 
 def test_bare_prefixes_are_entities_of_one_type():

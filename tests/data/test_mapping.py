@@ -43,6 +43,14 @@ def test_each_line_with_words_is_an_example():
     ]
 
 
+def test_carriage_returns_end_lines_where_there_is_no_line_feed():
+    doc = document("Ada saw\r\rOslo", ("LOC", (9, 13)), is_plain=True)
+    assert list(to_examples(doc, data=DataSpec(), notices=Notices())) == [
+        TokenExample(("Ada", "saw"), (), PLACE, "a"),
+        TokenExample(("Oslo",), (Span("LOC", 0, 1),), Where(Path("a.txt"), 3), "a"),
+    ]
+
+
 def test_a_document_is_one_example_when_asked_for():
     doc = document("Ada slept.\nOslo", ("LOC", (11, 15)))
     assert read(doc, sentences="documents") == ([(("Ada", "slept", ".", "Oslo"), [("LOC", "Oslo")])], {})

@@ -112,6 +112,8 @@ def test_a_blank_line_in_both_files_is_counted(source):
     [
         ("Ada slept\nOslo\n", "B-PER O\nB-LOC\n", True),
         ("Ada slept\nOslo\nLima\n", "B-PER O\nB-LOC\nO O\n", True),
+        ("Ada slept\nOslo\n", "B-PER\nB-LOC\n", True),
+        ("Ada slept\nOslo\n", "B-PER O\n", True),
         ("a fine film\na dull one\n", "good\nbad\n", False),
         ("good\nbad\n", "1\n0\n", False),
     ],

@@ -105,6 +105,9 @@ def test_a_file_without_a_document_is_refused(tmp_path, content):
         ("id|t|text\nword O\n", False),
         ("1|x|One\n", False),
         ("Ada\tB-PER\n", False),
+        ("a|t|b\tO\n", False),
+        ("a|t|b O\na|t|b O\n", False),
+        ('{"tokens": ["1|t|x"], "entities": []}\n', False),
         ("", False),
     ],
 )

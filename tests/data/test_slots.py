@@ -134,6 +134,9 @@ def test_what_pythons_csv_writes_is_read(tmp_path_factory, sentences):
         ("text\tlabel\nO\tO\n", False),
         ("word\ttag\nAda\tB-PER\n", False),
         ("Ada slept\tB-PER O\n", False),
+        ("Ada slept\tB-PER O\nBo woke early\tB-PER O O\n", True),
+        ("Ada slept\tB-PER O\nBo woke early\tB-PER O\n", False),
+        ("New York\tB-LOC big\nAda Bo\tB-PER O\n", False),
         ("", False),
     ],
 )

@@ -1,5 +1,6 @@
 """A file as it streams in: encodings, line ends, and what a wrong byte is told with."""
 
+import gzip
 import hashlib
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_character_cut_off_by_the_end_is_told(source):
     assert "x.txt:2: " in refused(source(b"a\nb\xc3"))
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8", "utf-8-sig"])
 def test_a_byte_order_mark_says_the_encoding(source, encoding):
     assert list(source("Ada\tO\nZoë\tO\n".encode(encoding)).lines()) == ["Ada\tO", "Zoë\tO"]
 
@@ -70,7 +71,57 @@ def test_a_stated_encoding_is_taken(source):
     assert list(source("Ж\nЯ".encode("cp1251"), encoding="windows-1251").lines()) == ["Ж", "Я"]
 
 
-@pytest.mark.parametrize("name", ["latin-11", "hex", "rot13", "zip"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("written", "stated"),
+    [("utf-16-le", "utf-16-le"), ("utf-16-be", "UTF-16BE"), ("utf-16-be", "utf-16"), ("utf-16-le", "utf-16")],
+)
+def test_utf16_is_read_with_a_mark_or_without_one_where_it_is_said(source, written, stated, mark):
+    content = f"{mark}Ada\tO\nZoë\tO\n".encode(written)
+    assert list(source(content, encoding=stated).lines()) == ["Ada\tO", "Zoë\tO"]
+
+
+def test_utf16_without_a_mark_is_told_with_what_to_write(source):
+    message = refused(source("Ada\tO\nZoë\tO\n".encode("utf-16-be")))
+    assert "looks like UTF-16" in message
+    assert "data: {encoding: utf-16-be}" in message
+
+
+def test_a_stated_utf16_that_the_bytes_contradict_is_refused(source):
+    assert "no byte order mark begins the file" in refused(source(b"Ada\tO\n", encoding="utf-16"))
+
+
+def test_utf16_that_ends_within_a_character_was_cut_off(source):
+    message = refused(source(b"\xff\xfe" + "Ada\tO\n".encode("utf-16-le") + b"a"))
+    assert "x.txt:2: the file ends in the middle of a character (utf-16)" in message
+
+
+def test_a_wrong_byte_in_a_stated_encoding_blames_that(source):
+    message = refused(source("Zoë\tO\n".encode(), encoding="ascii"))
+    assert "x.txt:1: byte 0xC3 at offset 2 of the file is not ascii\n    Correct data.encoding" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"Ada\tO\n"), "compressed with gzip"),
+        (b"PK\x03\x04\x14\x00", "a ZIP archive"),
+        (b"\x89PNG\r\n\x1a\n\x00", "an image"),
+        (b"PAR1\x15\x00", "a Parquet table"),
+        (b"\x01\x02\x00\x00\x00\x00\x00\x00x", "no text: control characters"),
+        (bytes(range(256)) * 9, "no text: control characters"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told_as_what_it_is(source, content, what):
+    assert f"x.txt: the file is {what}" in refused(source(content))
+
+
+@pytest.mark.parametrize("text", ["PAR1\tB-GENE\n", "BZh\tO\n", "a\x00b\tO\n", "%PDF-\tO\n"])
+def test_words_such_as_those_that_begin_other_files_are_text(source, text):
+    assert list(source(text.encode()).lines()) == [text.rstrip("\n")]
+
+
+@pytest.mark.parametrize("name", ["latin-11", "hex", "rot13", "zip", "idna", "undefined"])
 def test_an_encoding_that_is_none_is_refused(source, name):
     assert "there is no encoding" in refused(source(b"a", encoding=name))
 
@@ -92,12 +143,16 @@ def test_lone_carriage_returns_end_lines_where_there_is_no_line_feed(source):
     assert opened.notices.counts == {"cr-line-ends": 1}
 
 
+def test_a_line_end_that_was_written_twice_is_one(source):
+    assert list(source(b"a\tO\r\r\n\r\r\nb\tO\r\r\n").lines()) == ["a\tO", "", "b\tO"]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text("ab\n\r\u2028\u0085é", min_size=1))
 def test_lines_are_what_splitting_the_whole_text_gives(source, text):
     lines = text.removesuffix("\n").split("\n") if "\n" in text or "\r" not in text.rstrip("\r") else None
     if lines is not None:
-        assert list(source(text.encode()).lines()) == [line.removesuffix("\r") for line in lines]
+        assert list(source(text.encode()).lines()) == [line.rstrip("\r") for line in lines]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xff\xfe"])
@@ -115,6 +170,12 @@ def test_the_head_is_no_more_than_is_needed(source):
     opened = source(b"line\n" * 100_000)
     assert set(opened.head_lines) == {"line"}
     assert len(opened.head) <= 1 << 16
+
+
+def test_the_head_goes_on_until_it_holds_some_lines(source):
+    opened = source(b"x" * 100_000 + b"\tO\n" + b"line\n" * 50_000)
+    assert len(opened.head_lines[0]) == 100_002
+    assert set(opened.head_lines[1:]) == {"line"}
 
 
 def test_text_in_messages_is_cut_and_cannot_steer_the_terminal():

@@ -78,6 +78,28 @@ def test_a_rare_label_is_in_every_part_and_a_single_one_in_train():
     assert counts[0]["single"] == 1
 
 
+@given(labels=st.lists(st.sampled_from("abcd"), min_size=1, max_size=12), seed=st.integers(0, 9))
+def test_no_class_leaves_train_altogether(labels, seed):
+    parts = drawn(texts(labels), dev=0.4, test=0.4, seed=seed)
+    assert {label for label, part in zip(labels, parts, strict=True) if part == 0} == set(labels)
+
+
+def test_texts_that_differ_in_white_space_only_stay_together():
+    words = ["a  b", "c", "a b ", "d", " a\tb"] + [f"text {i}" for i in range(20)]
+    assert all(
+        len({*drawn(texts(["x", "y"] * 12 + ["x"], words=words), dev=0.4, seed=seed)[[0, 2, 4]].tolist()}) == 1
+        for seed in range(20)
+    )
+
+
+def test_a_document_and_its_copy_stay_together():
+    words = ["a", "b", "c", "d", "a", "b", "e", "f"]
+    examples = texts(["x", "y"] * 4, words=words, documents=["1", "1", "2", "2", "copy", "copy", "3", "3"])
+    assert all(
+        len({*drawn(examples, dev=0.4, seed=seed, stratify=False)[[0, 1, 4, 5]].tolist()}) == 1 for seed in range(20)
+    )
+
+
 def test_stratifying_keeps_shares_closer_than_chance():
     examples = texts(["a"] * 900 + ["b"] * 100)
     counts = {

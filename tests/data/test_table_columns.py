@@ -134,6 +134,34 @@ def test_several_columns_of_yes_and_no_are_a_label_each():
     assert source.notices.counts == {"guessed-columns": 1, "unread-columns": 1}
 
 
+@pytest.mark.parametrize("yes_no", ["x ", "X -", "true false", "T F", "y n", "ja nein", "oui non", "1.0 0.0", "1 "])
+def test_columns_of_yes_and_no_are_known_in_several_languages(yes_no):
+    yes, no = yes_no.split(" ")
+    _, layout = look("text\tjoy\tfear", f"what a day\t{yes}\t{no}", f"who is there\t{no}\t{yes}")
+    assert (layout.label, layout.label_names, layout.is_yes_no) == ((1, 2), ("joy", "fear"), True)
+
+
+def test_a_slip_does_not_hide_that_columns_say_yes_and_no():
+    rows = [f"{verse} the end\t{number % 2}\t1" for number, verse in enumerate(UTTERANCES * 3)]
+    _, layout = look("text\tjoy\tfear", *rows, "the last one\t0\t2")
+    assert (layout.label, layout.is_yes_no) == ((1, 2), True)
+
+
+def test_columns_that_say_yes_in_different_ways_are_proposed_as_far_as_they_are_alike():
+    rows = ["what a day\t1\t0\ten", "who is there\t0\t1\tde", "so it is\t1\t1\ten"]
+    assert 'columns: {text: "text", label: ["joy", "fear"]}' in fault("text\tjoy\tfear\tlanguage", *rows)
+
+
+def test_numbered_labels_are_proposed_together():
+    rows = ["what a day\tjoy\tfear", "who is there\tfear\t", "so it is\tjoy\ttrust"]
+    assert 'columns: {text: "text", label: ["label1", "label_2"]}' in fault("text\tlabel1\tlabel_2", *rows)
+
+
+def test_empty_columns_at_the_end_do_not_hide_a_header():
+    rows = [f"{'ham' if number % 2 else 'spam'}\tfree entry now {number}\t\t" for number in range(20)]
+    assert columns("v1\tv2\t\t", *rows) == (1, 0, True)
+
+
 @pytest.mark.parametrize(
     ("cells", "is_yes_no"),
     [

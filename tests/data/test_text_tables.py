@@ -14,7 +14,7 @@ from nertune.spec.study import DataSpec
 
 FILES = Path(__file__).parent.parent / "files"
 READERS = {".tsv": read_tsv, ".txt": read_tsv, ".csv": read_csv}
-CHARACTERS = st.characters(exclude_categories=["Cs"])
+CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n\r\x85")
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,11 @@ def test_a_repeated_header_and_empty_rows_are_left_out_with_a_count(write):
     assert (places(source, "repeated-headers"), places(source, "empty-rows")) == ([(4, "")], [(3, "")])
 
 
+def test_a_second_table_with_other_columns_shifts_no_label(write):
+    (problem,) = faults(write("text,label\na,x\n\nlabel,text\ny,b\n", "train.csv"))
+    assert 'train.csv:4: here begins another table: its columns are "label", "text"' in problem
+
+
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [
@@ -214,7 +219,7 @@ def test_rows_behind_those_that_are_looked_at_are_read_once(write):
         ("train.txt", "text;label\nc;d\n", False, True),
         ("train.txt", "Well, this is prose,\nand so is that, of course.\n", False, False),
         ("train.tsv", "text,label\na,b\n", False, True),
-        ("train.csv", "no delimiter\n", False, False),
+        ("train.csv", "no delimiter\n", False, True),
         ("train.txt", "\n\n", False, False),
     ],
 )

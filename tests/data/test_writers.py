@@ -24,7 +24,7 @@ from nertune.data.writers.json_tokens import write_json_tokens
 from nertune.data.writers.pubtator import write_pubtator
 from nertune.data.writers.table import write_table
 from nertune.data.writers.unheld import count_links
-from nertune.errors import Where
+from nertune.errors import DataError, StoppedError, Where
 
 PLACE = Where(Path("train.txt"), 7)
 
@@ -327,3 +327,19 @@ def test_an_interrupt_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), open_folder(tmp_path / "b"):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_is_told_once_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("nertune.data.writers.drafts._temporary", lambda target: target)
+    (tmp_path / "out").symlink_to("/dev/full")
+    with pytest.raises(StoppedError, match=r"out: cannot be written: No space left"):
+        write(write_conll, *[sentence("word " * 50)] * 500, target=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_being_filled_is_told_by_its_own_name(tmp_path):
+    with open_folder(tmp_path / "new") as folder:
+        (folder / "x" / "y").mkdir(parents=True)
+        with pytest.raises(DataError, match=r"/new/x: cannot be written: Is a directory"), open_draft(folder / "x"):
+            pass

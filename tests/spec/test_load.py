@@ -32,7 +32,7 @@ def studies(draw, folder):
             "test": draw(optional),
             "columns": draw(st.none() | st.dictionaries(LABELS, LABELS | st.integers(), max_size=2)),
             "labels": draw(st.none() | st.lists(LABELS, max_size=3)),
-            "rename": draw(st.dictionaries(LABELS, LABELS, max_size=2)),
+            "rename": draw(st.dictionaries(LABELS, LABELS.filter(str.strip), max_size=2)),
             "positive_label": draw(st.none() | LABELS),
         },
         "model": {

@@ -67,6 +67,21 @@ def test_wrong_value_is_shown_with_what_was_expected(load, text, message):
 
 
 @pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("data.keep=PER", "data.keep is 'PER', but it should be a list"),
+        ("data.rename={PER: ''}", "data.rename is {'PER': ''}, but it gives PER no name"),
+        (
+            "data.split={dev: 0.5, test: 0.5}",
+            "data.split is {'dev': 0.5, 'test': 0.5}, but it leaves nothing for train",
+        ),
+    ],
+)
+def test_wrong_value_of_data_is_shown_with_what_was_expected(load, edit, message):
+    assert message in str(problem_of(load, "", edits=[edit]))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (RANGE.format("low: 1e-3, high: 1e-5"), "low: 0.001 and high: 1e-05, but low must be below high"),

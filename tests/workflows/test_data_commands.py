@@ -193,6 +193,27 @@ def test_a_bad_file_leaves_nothing_half_written(nertune: Run) -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["bad.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "corpus/train.conll", "corpus/../corpus/train.conll", "--to", "conll"),
+        ("convert", "corpus", "corpus", "--to", "conll"),
+        ("split", "corpus/train.conll", "corpus", "--dev", "0.5"),
+    ],
+)
+def test_what_is_read_is_never_replaced(nertune: Run, corpus: Path, words: tuple[str, ...]) -> None:
+    code, _, told = nertune(*words)
+    assert (code, (corpus / "train.conll").read_text()) == (2, TRAIN)
+    assert "train.conll: this file is read, and would be replaced by what is written" in told
+
+
+@pytest.mark.parametrize("command", ["stats", "agreement"])
+def test_a_place_that_cannot_be_written_to_is_told(nertune: Run, corpus: Path, command: str) -> None:
+    output = corpus / "train.conll" / "out"
+    code, _, told = nertune(command, corpus / "train.conll", corpus / "test.conll", "--output", output)
+    assert (code, "out: cannot be written: " in told) == (2, True)
+
+
 def test_a_format_of_another_task_is_refused(nertune: Run, corpus: Path) -> None:
     write("t.tsv", "text\tlabel\n" + TEXTS)
     code, _, err = nertune("convert", "t.tsv", "out", "--to", "brat", "--task", "sequence")
@@ -218,6 +239,13 @@ def test_the_same_split_is_drawn_again_and_another_with_another_seed(nertune: Ru
         nertune("split", "all.tsv", name, "--dev", 0.2, "--seed", seed)
     files = {name: (Path(name) / "dev.tsv").read_text() for name in "abc"}
     assert files["a"] == files["b"] != files["c"]
+
+
+def test_a_folder_with_files_of_another_time_is_not_written_to(nertune: Run) -> None:
+    write("all.tsv", "text\tlabel\n" + TEXTS)
+    nertune("split", "all.tsv", "parts", "--dev", 0.2, "--test", 0.2)
+    code, _, err = nertune("split", "all.tsv", "parts", "--dev", 0.2)
+    assert (code, "parts: the folder is not empty" in err) == (2, True)
 
 
 def test_a_split_without_shares_says_what_to_write(nertune: Run) -> None:

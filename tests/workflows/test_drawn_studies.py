@@ -96,7 +96,7 @@ def test_a_learning_curve_is_a_search_over_the_size_of_train(study: Callable[...
     with (path.parent / "runs/s/trials.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["data.size"]) for row in rows] == [10, 50, 100]
-    assert len({row["loss"] for row in rows}) == 3
+    assert len({row["dev_loss"] for row in rows}) == 3
     best_and_train(path, progress=Quiet(), edits=[*INLINE])
     spec = load_study(seed_folder(path) / "spec.yaml")
     n = read_json(seed_folder(path) / "train_results.json")["train_samples"]

@@ -291,5 +291,5 @@ def _nothing_drawn(name: str, *, train: Split) -> DataError:
     return DataError(
         f"data.split leaves no example for {name}; there are {len(train.examples)} in all",
         where=train.examples[0].where,
-        fix="Take larger shares, or by: sentence",
+        fix=f"Take {'smaller' if name == 'train' else 'larger'} shares, or by: sentence",
     )

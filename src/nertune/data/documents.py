@@ -74,5 +74,11 @@ class Document:
         return Where(self.where.path, self.where.line + bisect_right(self._line_starts, offset) - 1)
 
     @cached_property
+    def line_end(self) -> str:
+        """What ends the lines of the text: LF, or CR where there is no LF."""
+        return "\r" if "\r" in self.text and "\n" not in self.text else "\n"
+
+    @cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(i + 1 for i, char in enumerate(self.text) if char == "\n")]
+        line_end = self.line_end
+        return [0, *(i + 1 for i, char in enumerate(self.text) if char == line_end)]

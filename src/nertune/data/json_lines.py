@@ -111,7 +111,8 @@ def key_names(source: Source, *, known: tuple[str, ...]) -> dict[str, tuple[str,
 def column_keys(source: Source, *, known: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The same, for a look at a file that may be of another format."""
     found = {key: _as_tuple(column) for key, column in source.columns.items() if key in known}
-    return {key: tuple(name for name in names if isinstance(name, str)) for key, names in found.items()}
+    named = {key: tuple(name for name in names if isinstance(name, str)) for key, names in found.items()}
+    return {key: names for key, names in named.items() if names}
 
 
 def _as_tuple(column: Column | tuple[Column, ...]) -> tuple[Column, ...]:

@@ -7,6 +7,7 @@ whatever the scheme.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -27,6 +28,14 @@ LEGAL_PAIRS = {
     "bioes": frozenset({"OO", "OB", "OS", "BI", "BE", "II", "IE", "EO", "EB", "ES", "SO", "SB", "SS"}),
 }
 LEGAL_PAIRS["bilou"] = LEGAL_PAIRS["bioes"]  # the same scheme in other letters
+
+# How whole files write their tags otherwise: `b-PER`, `B_PER`, `PER-B`, and BMES, whose M is I.
+OTHER_SPELLINGS = {
+    "small": re.compile(r"(?P<prefix>[bielsu])-(?P<label>.+)"),
+    "joined": re.compile(r"(?P<prefix>[BIELSUbielsu])[_:/](?P<label>.+)"),
+    "behind": re.compile(r"(?P<label>.+)[-_](?P<prefix>[BIELSU])"),
+    "bmes": re.compile(r"(?P<prefix>[BMES])-(?P<label>.+)"),
+}
 
 # Prefixes of the first, inner and last word of a span, and of a span of one word.
 WRITTEN = {"iob2": ("B", "I", "I", "B"), "io": ("I", "I", "I", "I"), "bioes": ("B", "I", "E", "S")}
@@ -63,6 +72,33 @@ def has_bare_types(tags: Iterable[str], *, scheme: str | None = None) -> bool:
     if any(has_prefix(tag) and tag not in PREFIXES for tag in inside):
         return False
     return not (inside <= PREFIXES.keys() and inside & {"B", "I"})  # the bare prefixes B I O
+
+
+def find_spelling(tags: Iterable[str]) -> str | None:
+    """The key of OTHER_SPELLINGS in which all tags of a file but O are written; None where they are as they should be.
+
+    Some type must have a tag for its first word and one for its others, or they could be types: `b-cell`, `t-cell`.
+    """
+    inside = {tag for tag in tags if tag.upper() != OUTSIDE}
+    if not inside or all(map(has_prefix, inside)):
+        return None
+    for name, spelling in OTHER_SPELLINGS.items():
+        matches = [spelling.fullmatch(tag) for tag in inside]
+        parts = {(match["prefix"].upper(), match["label"]) for match in matches if match}
+        if None not in matches and any(
+            prefix == "B" and {*"IMEL"} & _of_label(parts, label) for prefix, label in parts
+        ):
+            return name
+    return None
+
+
+def respell(tag: str, *, spelling: str) -> str:
+    """The tag as it would be written here: `PER_B` is `B-PER`; one of another spelling stays as it is."""
+    match = OTHER_SPELLINGS[spelling].fullmatch(tag)
+    if match is None:
+        return tag.upper() if tag.upper() == OUTSIDE else tag
+    prefix = match["prefix"].upper()
+    return f"{'I' if prefix == 'M' else prefix}-{match['label']}"
 
 
 def normalise(tags: Sequence[str], *, bare: bool = False) -> list[str]:
@@ -168,6 +204,10 @@ def labels_of(examples: Iterable[Example]) -> Counter[str]:
         else:
             counts.update(example.labels)
     return counts
+
+
+def _of_label(parts: Iterable[tuple[str, str]], label: str) -> set[str]:
+    return {prefix for prefix, other in parts if other == label}
 
 
 def _count_illegal(steps: Mapping[tuple[str, str], int], *, scheme: str) -> int:

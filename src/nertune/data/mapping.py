@@ -52,7 +52,7 @@ def to_examples(
     mentions = _without_duplicates(mentions, words=words, document=document, notices=notices)
     kept = _without_overlaps(mentions, document=document, data=data, notices=notices, keep_overlaps=keep_overlaps)
     spans = sorted((Span(m.entity.label, m.first, m.last) for m in kept), key=attrgetter("start", "end", "label"))
-    borders = _line_borders(document.text, words=words, spans=spans) if data.sentences == "lines" else []
+    borders = _line_borders(document, words=words, spans=spans) if data.sentences == "lines" else []
     yield from _cut(document, words=words, spans=spans, borders=borders)
 
 
@@ -165,15 +165,16 @@ def _overlapping(mention: Mention, *, line: Sequence[Mention]) -> Mention | None
 # ---- examples
 
 
-def _line_borders(text: str, *, words: Sequence[Part], spans: Iterable[Span]) -> list[int]:
+def _line_borders(document: Document, *, words: Sequence[Part], spans: Iterable[Span]) -> list[int]:
     """The words that begin a line, without the first, and without those in whose midst an entity goes on.
 
-    Only LF ends a line, and none inside a word does.
+    LF ends a line, or CR where there is no LF; inside a word none does.
     """
+    text, line_end = document.text, document.line_end
     borders: list[int] = []
     ordered, ahead, reach = list(spans), 0, 0
     for number in range(1, len(words)):
-        if text.find("\n", words[number - 1][1], words[number][0]) < 0:
+        if text.find(line_end, words[number - 1][1], words[number][0]) < 0:
             continue
         while ahead < len(ordered) and ordered[ahead].start < number:
             reach = max(reach, ordered[ahead].end)

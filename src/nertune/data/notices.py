@@ -91,11 +91,21 @@ KINDS: dict[str, Kind] = {
         "tags that the scheme forbids there",
         "Read by conlleval's rules: an I- without a B- begins an entity.",
     ),
+    "respelt-tags": Kind(
+        "warning",
+        "words whose tags are spelt otherwise than B-TYPE and I-TYPE",
+        "Look whether they are read as they were meant; nertune writes B-TYPE, I-TYPE and O.",
+    ),
     "empty-texts": Kind("warning", "texts without a visible character", "Delete them, or add the text."),
     "guessed-columns": Kind(
         "notice", "tables whose columns were told from their cells", "Say it in the study file: data.columns."
     ),
     "unread-columns": Kind("notice", "columns that are not read", "Nothing to do, if they hold no text or label."),
+    "lacking-headers": Kind(
+        "warning",
+        "tables without the header that the first one has, read by the same columns",
+        "Look at their first row, and write the header above it.",
+    ),
     "repeated-headers": Kind("warning", "rows that repeat the header, left out", "Were several files joined there?"),
     "empty-rows": Kind("notice", "table rows without content, left out", "Nothing to do."),
     "enclosed-cells": Kind(
@@ -117,7 +127,9 @@ KINDS: dict[str, Kind] = {
         "files that are not UTF-8 and were read as Latin-1",
         "Say it in the study file: data: {encoding: latin-1}.",
     ),
-    "cr-line-ends": Kind("notice", "files whose lines end in CR alone", "Read as lines all the same."),
+    "cr-line-ends": Kind(
+        "notice", "lines, or whole files, in which CR alone ends lines", "Read as lines all the same."
+    ),
     "text-differs": Kind(
         "error",
         "entities whose text is not the text at their offsets",

@@ -46,16 +46,19 @@ def read_split(
     usual: str | None = None,
     keep_overlaps: bool = False,
     limit: int | None = KEPT_PLACES,
+    like: Source | None = None,
 ) -> RawSplit:
     """All that the files of a split hold; what is wrong with them is kept in `source.faults`.
 
     usual          the format of the corpus' other files: also of this one, unless it clearly is another
     keep_overlaps  entities may overlap when their types differ: the words carry several labels
     limit          places kept of each kind of notice; None: all
+    like           the corpus' first split, whose layout these files have, too, unless they clearly have another
     """
     name, paths = find_files(files, data=data, task=task, usual=usual)
     source = open_source(files, form=READERS[name], data=data)
     source.notices.limit = limit
+    source.found = source.found if like is None else like.found
     items = _items(source, paths=paths, form=READERS[name])
     first = next(items, None)
     if first is None:
@@ -105,7 +108,7 @@ def _format_of(source: Source, *, task: Task | None, usual: str | None) -> str:
         return find_format(source.data.format, source=source, task=task)
     if READERS[usual].recognise(source):
         return usual
-    return next((name for name in _recognised(source, task=task) if READERS[name].is_certain), usual)
+    return next(iter(_recognised(source, task=task)), usual)
 
 
 def _format_of_most(paths: list[Path], *, folder: Path, data: DataSpec, task: Task | None) -> str:

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from nertune.data.encodings import WIDE, is_binary, known_encoding, marked_encoding, unmarked_encoding, what_else
 from nertune.data.notices import Notices
 from nertune.errors import DataError, Where, closest, shown_path
 from nertune.spec.study import DataSpec
 
-UTF8_MARK = codecs.BOM_UTF8
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BLOCK = 1 << 20  # bytes read at a time
 HEAD = 1 << 16  # bytes that are looked at to recognise a format
+LONGEST_HEAD = 1 << 20  # the same where the first lines are longer than that
+FEWEST_LINES = 4  # of the head
 SHOWN_FAULTS = 20  # of one split; the rest is counted
 
 Column = str | int
@@ -54,6 +55,7 @@ class LabelledText:
     is_cell: bool = False
 
 
+PLURAL_LABEL = "plural label"  # key in `Source.found`: whether the column of the label cells is called `labels`
 SEVERAL = "\x1f"  # between the tags of one word that come from several columns: no file has it in a tag
 
 
@@ -84,6 +86,7 @@ class Source:
     data       the study file's section: columns, quoting, encoding …
     encodings  tried in this order where neither `data.encoding` nor a byte order mark says which
     split      the split that is read, for readers that need its name
+    found      what the reader of the corpus' first table found out about it, for its other tables; all sources share it
     """
 
     path: Path
@@ -93,6 +96,7 @@ class Source:
     notices: Notices = field(default_factory=Notices)
     faults: Faults = field(default_factory=Faults)
     digests: list[str] = field(default_factory=list)
+    found: dict[str, object] = field(default_factory=dict)
 
     @property
     def columns(self) -> Mapping[str, Column | tuple[Column, ...]]:
@@ -115,14 +119,14 @@ class Source:
             first, *others = text.split(end)
             unended.append(first)
             if others:
-                yield "".join(unended).removesuffix("\r")
+                yield "".join(unended).rstrip("\r")
                 unended = [others.pop()]
                 if end == "\n" and "\r" in text:
-                    yield from (line.removesuffix("\r") for line in others)
+                    yield from (line.rstrip("\r") for line in others)
                 else:
                     yield from others
         if last := "".join(unended):
-            yield last.removesuffix("\r")
+            yield last.rstrip("\r")
 
     def text(self) -> str:
         """All of the text, as it stands.
@@ -141,6 +145,7 @@ class Source:
             notices=self.notices,
             faults=self.faults,
             digests=self.digests,
+            found=self.found,
         )
 
     @property
@@ -169,22 +174,29 @@ class Source:
     def encoding(self) -> str:
         """What the bytes are decoded as: what `data.encoding` or the byte order mark says, else UTF-8.
 
-        Raises  DataError for an encoding that Python does not know
+        Raises  DataError for an encoding that Python does not know, or that the first bytes contradict
         """
+        marked = marked_encoding(self._head_bytes)
         if self.data.encoding is not None:
-            try:
-                name = codecs.lookup(self.data.encoding).name
-                b"a".decode(name)  # "hex" is a codec, too, but not of text
-            except LookupError:
-                raise self.problem(
-                    f"data.encoding: there is no encoding {quoted(self.data.encoding)}",
-                    fix="Write for example: data: {encoding: latin-1}",
-                ) from None
-            return "utf-8-sig" if name == "utf-8" else name
-        head = self._head_bytes
-        if head.startswith(UTF16_MARKS):
-            return "utf-16"
+            return self._stated_encoding(self.data.encoding, marked=marked)
+        if marked is not None:
+            return marked
         return "utf-8-sig" if len(self.encodings) == 1 else self._first_that_decodes()
+
+    def check_is_text(self) -> None:
+        """Raise DataError for a file that is empty, compressed, in UTF-16 without saying so, or otherwise no text."""
+        head, fix = self._head_bytes, "Name the file that holds the annotated text."
+        if (what := what_else(head)) is not None:
+            fix = f"Unpack it: gunzip {shlex.quote(shown_path(self.path))}" if what.endswith("gzip") else fix
+            raise self.problem(f"the file is {what}", fix=fix)
+        if self.data.encoding is None and marked_encoding(head) is None and is_binary(head):
+            wide = unmarked_encoding(head)
+            if wide is None:
+                raise self.problem("the file is no text: control characters stand all over it", fix=fix)
+            fix = f"Say what it is: data: {{encoding: {wide}}}"
+            raise self.problem("the file looks like UTF-16, but does not begin with a byte order mark", fix=fix)
+        if not self.head:
+            raise self.problem("the file is empty", fix=fix)
 
     @cached_property
     def head(self) -> str:
@@ -196,16 +208,38 @@ class Source:
     def head_lines(self) -> list[str]:
         """The whole lines of `head`, without their ends."""
         end = "\r" if "\n" not in self.head and "\r" in self.head.rstrip("\r") else "\n"
-        lines = [line.removesuffix("\r") for line in self.head.split(end)]
-        return lines if len(self._head_bytes) < HEAD or len(lines) == 1 else lines[:-1]
+        lines = [line.rstrip("\r") for line in self.head.split(end)]
+        is_whole = len(self._head_bytes) % HEAD or not self._head_bytes
+        return lines if is_whole or len(lines) == 1 else lines[:-1]
 
     @cached_property
     def _head_bytes(self) -> bytes:
         try:
             with self.path.open("rb") as stream:
-                return stream.read(HEAD)
+                head = stream.read(HEAD)
+                while len(head) < LONGEST_HEAD and head.count(b"\n") + head.count(b"\r") < FEWEST_LINES:
+                    more = stream.read(HEAD)
+                    if not more:
+                        break
+                    head += more
         except OSError as error:
             raise self._unreadable(error) from None
+        return head
+
+    def _stated_encoding(self, stated: str, *, marked: str | None) -> str:
+        name = known_encoding(stated)
+        if name is None:
+            fix = "Write for example: data: {encoding: latin-1}"
+            raise self.problem(f"data.encoding: there is no encoding {quoted(stated)}", fix=fix)
+        if marked is not None and name.startswith(marked):
+            return marked  # which takes the mark off, as utf-16-le does not
+        if name not in WIDE or not self._head_bytes:
+            return "utf-8-sig" if name == "utf-8" else name
+        found = unmarked_encoding(self._head_bytes)
+        if found is None or not found.startswith(name):
+            fix = f"Take data.encoding out, or write {name}-le or {name}-be"
+            raise self.problem(f"data.encoding is {stated}, but no byte order mark begins the file", fix=fix)
+        return found
 
     def _first_that_decodes(self) -> str:
         for name in self.encodings[:-1]:
@@ -220,12 +254,8 @@ class Source:
 
     def _decoded(self) -> Iterator[str]:
         """The text in blocks, decoded strictly; the digest is of the very bytes that were read."""
-        n_characters = 0
-        for text in self._blocks(self.encoding, is_kept=True):
-            n_characters += len(text)
-            yield text
-        if not n_characters:
-            raise self.problem("the file is empty", fix="Name the file that holds the annotated text.")
+        self.check_is_text()
+        yield from self._blocks(self.encoding, is_kept=True)
 
     def _blocks(self, encoding: str, *, is_kept: bool) -> Iterator[str]:
         digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding)(errors="strict")
@@ -262,9 +292,13 @@ class Source:
         offset = n_read - len(content) + error.start
         line = n_lines + content[: error.start].decode(encoding, errors="ignore").count("\n") + 1
         name = "UTF-8" if encoding == "utf-8-sig" else encoding
-        if error.start >= len(content):
-            return self.problem(f"the file ends in the middle of a character ({name})", line=line)
+        if error.start >= len(content) or error.reason == "truncated data":  # of UTF-16 and UTF-32
+            fix = "Copy or export it again: its end is missing."
+            return self.problem(f"the file ends in the middle of a character ({name})", line=line, fix=fix)
         byte = content[error.start]
+        if self.data.encoding is not None or encoding.startswith(WIDE):
+            message = f"byte 0x{byte:02X} at offset {offset} of the file is not {name}"
+            return self.problem(message, line=line, fix="Correct data.encoding, or take it out: null is UTF-8.")
         guess = quoted(bytes([byte]).decode("latin-1"))
         return self.problem(
             f"byte 0x{byte:02X} at offset {offset} of the file is not {name} (in Latin-1 it would be {guess})",

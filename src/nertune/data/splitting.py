@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nertune.data.examples import Example, TokenExample
+from nertune.data.examples import Example, SequenceExample, TokenExample
 from nertune.data.labels import labels_of
 from nertune.spec.study import SplitSpec
 
@@ -38,12 +38,9 @@ def draw_parts(examples: Sequence[Example], *, split: SplitSpec, drawn: Sequence
     drawn  the parts that are taken out: those that have no file
     """
     groups = list(_groups(examples, by=split.by))
-    counts = Counter(label for group in groups for label in group.labels)
-    strata = [_rarest(group.labels, counts=counts) if split.stratify else None for group in groups]
-    order = _order(strata, seed=split.seed)
+    order = _drawing_order(groups, split=split, is_strict=isinstance(next(iter(examples), None), SequenceExample))
     parts = np.zeros(len(examples), dtype=np.uint8)
-    n_before, filled = 0.0, 0
-    place = 0
+    n_before, filled, place = 0.0, 0, 0
     for name in drawn:
         n_before += getattr(split, name) * len(examples)
         while place < len(order) and filled + len(groups[order[place]].rows) / 2 <= n_before:
@@ -51,6 +48,19 @@ def draw_parts(examples: Sequence[Example], *, split: SplitSpec, drawn: Sequence
             filled += len(groups[order[place]].rows)
             place += 1
     return parts
+
+
+def _drawing_order(groups: Sequence[Group], *, split: SplitSpec, is_strict: bool) -> list[int]:
+    """The numbers of the groups in the order in which they leave train.
+
+    Stratified, those come last without which train would lack a label; or never, if that would be an error (classes).
+    """
+    counts = Counter(label for group in groups for label in group.labels)
+    strata = [_rarest(group.labels, counts=counts) if split.stratify else None for group in groups]
+    order: list[int] = _order(strata, seed=split.seed).tolist()
+    kept = _kept(groups, order=order) if split.stratify else set()
+    first = [number for number in order if number not in kept]
+    return first if is_strict else first + [number for number in order if number in kept]
 
 
 def nested_ranks(examples: Sequence[Example], *, seed: int) -> Ints:
@@ -79,21 +89,44 @@ def unpack_parts(text: str) -> Parts:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
 
 
-def _groups(examples: Sequence[Example], *, by: Literal["document", "sentence"]) -> Iterator[Group]:
-    """Examples of one document, or of one text, in the order of their first."""
-    groups: dict[object, Group] = {}
-    for row, example in enumerate(examples):
-        key = _key(example, by=by)
-        group = groups.setdefault(key, Group([], set()))
+def _groups(examples: Iterable[Example], *, by: Literal["document", "sentence"]) -> Iterator[Group]:
+    """Examples of one document (and of those equal to it), or of one text, in the order of their first."""
+    keys: list[str | int] = []
+    labels: list[tuple[str, ...]] = []
+    contents: dict[str, int] = {}
+    for example in examples:
+        content = _hash_words(example)
+        is_part = by == "document" and example.document is not None
+        if is_part:
+            contents[str(example.document)] = hash((contents.get(str(example.document)), content))
+        keys.append(str(example.document) if is_part else content)
+        labels.append(tuple(labels_of([example])))
+    groups: dict[int, Group] = {}
+    for row, (key, own) in enumerate(zip(keys, labels, strict=True)):
+        group = groups.setdefault(contents[key] if isinstance(key, str) else key, Group([], set()))
         group.rows.append(row)
-        group.labels.update(labels_of([example]))
+        group.labels.update(own)
     yield from groups.values()
 
 
-def _key(example: Example, *, by: Literal["document", "sentence"]) -> object:
-    if by == "document" and example.document is not None:
-        return example.document
-    return hash(example.words if isinstance(example, TokenExample) else (example.text, example.pair)), None
+def _hash_words(example: Example) -> int:
+    """Equal for equal texts, whatever white space is between their words."""
+    if isinstance(example, TokenExample):
+        return hash(example.words)
+    return hash((tuple(example.text.split()), None if example.pair is None else tuple(example.pair.split())))
+
+
+def _kept(groups: Sequence[Group], *, order: Sequence[int]) -> set[int]:
+    """The last groups of an order that together have all labels: they stay in train."""
+    missing = set().union(*(group.labels for group in groups))
+    kept: set[int] = set()
+    for number in reversed(order):
+        if not missing:
+            break
+        if not missing.isdisjoint(groups[number].labels):
+            kept.add(number)
+            missing -= groups[number].labels
+    return kept
 
 
 def _rarest(labels: Iterable[str], *, counts: Mapping[str, int]) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from nertune.data.multi_label import split_labels
 from nertune.data.notices import Notices
 from nertune.data.source import SEVERAL, Faults, quoted
 from nertune.data.store import Examples, TagBatch, TaggedTable, store_tables, with_spans
-from nertune.errors import DataError, Where
+from nertune.errors import DataError, Where, closest
 
 TAG_MARKS = ("|", ";", ",")
+LIKE_OUTSIDE = ("0", "o")  # what is typed by mistake for O
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,23 @@ class TagReading:
     scheme     of the tags, see `labels.LEGAL_PAIRS`
     is_bare    the tags are types without prefixes (`PER PER O`)
     separator  stands between several tags of one word; None: a word has one tag
+    spelling   a key of `labels.OTHER_SPELLINGS`; None: the tags are written `B-PER`
     """
 
     scheme: str
     is_bare: bool
     separator: str | None = None
+    spelling: str | None = None
 
 
 def recognise_tags(tagged: TaggedTable, *, scheme: str | None, separator: str | None) -> TagReading:
     """How these tags are to be read; `scheme` and `separator` where the study file says them."""
     mark = separator or find_tag_separator(tagged.tags)
-    steps = _count_steps(tagged, separator=mark)
+    spelling = None if mark or scheme == "io" else labels.find_spelling(tagged.tags)
+    steps = _count_steps(_respelt(tagged, spelling), separator=mark)
     tags = {tag for step in steps for tag in step}
     is_bare = labels.has_bare_types(tags, scheme=scheme) and tags != {labels.OUTSIDE}
-    return TagReading(scheme or labels.scheme_of_steps(steps), is_bare, mark)
+    return TagReading(scheme or labels.scheme_of_steps(steps), is_bare, mark, spelling)
 
 
 def find_tag_separator(tags: Sequence[str]) -> str | None:
@@ -57,6 +62,9 @@ def find_tag_separator(tags: Sequence[str]) -> str | None:
 
 def read_spans(tagged: TaggedTable, *, how: TagReading, notices: Notices) -> Examples:
     """The sentences with their entities; tags that the scheme forbids are read by conlleval's rules, and counted."""
+    if how.spelling is not None:
+        _count_respelt(tagged, spelling=how.spelling, notices=notices)
+        tagged = _respelt(tagged, how.spelling)
     reader = _MultiTags(tagged.tags, how) if how.separator else _SingleTags(tagged.tags, how)
     parts = (
         with_spans(part, [*_read_batch(part, batch, reader=reader, notices=notices)])
@@ -66,28 +74,73 @@ def read_spans(tagged: TaggedTable, *, how: TagReading, notices: Notices) -> Exa
 
 
 def tag_faults(tagged: TaggedTable, *, how: TagReading, faults: Faults) -> None:
-    """Tags without a prefix in files whose tags have one."""
+    """Tags without a prefix, or with nothing behind it, in files whose tags have both."""
     if how.is_bare:
         return
-    wrong = [number for number, tag in enumerate(tagged.tags) if any(map(_is_wrong, _parts(tag, how.separator)))]
+    tags = _respelt(tagged, how.spelling).tags
+    of_each = [_parts(tag, how.separator) for tag in tags]
+    found = frozenset(part for parts in of_each for part in parts if labels.has_prefix(part))
+    typed = found.difference(labels.PREFIXES)
+    wrong = [number for number, parts in enumerate(of_each) if any(_is_wrong(part, typed=typed) for part in parts)]
     for part, batch in tagged.batches() if wrong else ():
-        for word in np.flatnonzero(np.isin(batch.codes, wrong)).tolist():
-            row = int(np.searchsorted(batch.starts, word, side="right")) - 1
-            where = Where(Path(part["path"][row].as_py()), int(batch.lines[word]))
-            text = part["words"][row][word - int(batch.starts[row])].as_py()
-            faults.add(_wrong_tag(tagged.tags[batch.codes[word]], word=text, where=where))
+        words = np.flatnonzero(np.isin(batch.codes, wrong)).tolist()
+        for n_told, word in enumerate(words):
+            if faults.n_more:  # from here on only their number is told
+                faults.n_more += len(words) - n_told
+                break
+            faults.add(_wrong_tag(part, batch, word=word, tag=tagged.tags[batch.codes[word]], typed=typed))
 
 
-def _is_wrong(tag: str) -> bool:
-    return tag != labels.OUTSIDE and not labels.has_prefix(tag)
+def _is_wrong(tag: str, *, typed: frozenset[str]) -> bool:
+    return tag != labels.OUTSIDE and (not labels.has_prefix(tag) or (bool(typed) and tag in labels.PREFIXES))
 
 
-def _wrong_tag(tag: str, *, word: str, where: Where) -> DataError:
+def _wrong_tag(part: Any, batch: TagBatch, *, word: int, tag: str, typed: frozenset[str]) -> DataError:
+    row, where = _place_of(part, batch, word=word)
+    text = part["words"][row][word - int(batch.starts[row])].as_py()
+    near = _nearest(tag, typed)
+    correct = f"Did you mean {near}? If not, correct it" if near else "Correct the tag"
+    header = "; if this line names the columns: data: {header: true}" if where.line == 1 else ""
     return DataError(
-        f"the tag {quoted(tag)} of {quoted(word)} is neither O nor a type with a prefix, such as B-PER",
+        f"the tag {quoted(tag)} of {quoted(text)} is neither O nor a type with a prefix, such as B-PER",
         where=where,
-        fix="Correct the tag, or say where word and tag stand, for example: data: {columns: {word: 0, tag: 1}}",
+        fix=f"{correct}, or say where word and tag stand, for example: data: {{columns: {{word: 0, tag: 1}}}}{header}",
     )
+
+
+def _place_of(part: Any, batch: TagBatch, *, word: int) -> tuple[int, Where]:
+    """The row and the place in its file of a word, which is counted through the batch."""
+    row = int(np.searchsorted(batch.starts, word, side="right")) - 1
+    return row, Where(Path(part["path"][row].as_py()), int(batch.lines[word]))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(tag: str, typed: frozenset[str]) -> str | None:
+    return labels.OUTSIDE if tag in LIKE_OUTSIDE else closest(tag, typed)
+
+
+def _respelt(tagged: TaggedTable, spelling: str | None) -> TaggedTable:
+    """The same sentences with their tags as they are written here."""
+    if spelling is None:
+        return tagged
+    return replace(tagged, tags=tuple(labels.respell(tag, spelling=spelling) for tag in tagged.tags))
+
+
+def _count_respelt(tagged: TaggedTable, *, spelling: str, notices: Notices) -> None:
+    """Count the words of each tag that is spelt otherwise, at the first of them."""
+    counts = np.zeros(len(tagged.tags), dtype=np.int64)
+    first: dict[int, Where] = {}
+    for part, batch in tagged.batches():
+        counts += np.bincount(batch.codes, minlength=len(counts))
+        codes, words = np.unique(batch.codes, return_index=True)
+        for code, word in zip(codes.tolist(), words.tolist(), strict=True):
+            if code not in first:
+                _, first[code] = _place_of(part, batch, word=word)
+    for code, where in first.items():
+        tag = tagged.tags[code]
+        read = labels.respell(tag, spelling=spelling)
+        if read != tag:
+            notices.add("respelt-tags", where, f"{quoted(tag)} is read as {read}", n=int(counts[code]))
 
 
 def _parts(tag: str, separator: str | None) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from xml.parsers import expat
 
-from nertune.data.source import UTF8_MARK, Source, quoted
+from nertune.data.encodings import UTF8_MARK
+from nertune.data.source import Source, quoted
 from nertune.errors import DataError
 
 MAX_DEPTH = 64  # elements within each other; annotation has five or six
@@ -59,6 +60,12 @@ def read_nodes(source: Source) -> Iterator[Node]:
         yield from builder.take()
     builder.feed("", is_last=True)
     yield from builder.take()
+
+
+def is_xml(source: Source) -> bool:
+    """Whether a file begins as XML, whole or broken: what is wrong is then told in terms of XML."""
+    head = source.head.lstrip()
+    return head.startswith("<?xml") or (head.startswith("<") and source.path.suffix.casefold() == ".xml")
 
 
 def outline(source: Source) -> list[tuple[str, ...]]:
@@ -161,7 +168,8 @@ class _Builder:
             return self._source.problem(message, line=element.line, fix="Copy or export it again: its end is missing.")
         message = f"is not well-formed XML: {expat.ErrorString(error.code)}, at column {error.offset + 1}"
         fix = "Look at that place: in a text & is written &amp; and < is &lt;, and control characters are forbidden."
-        return self._problem(message, line=error.lineno, fix=fix)
+        is_behind = is_last and error.lineno > 1 and error.offset == 0  # the line end that every line gets here
+        return self._problem(message, line=error.lineno - is_behind, fix=fix)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         line = self._line + self._n_blank_lines

@@ -23,6 +23,8 @@ PLAIN = {
     "model_type": "should be a mapping of keys",
     "dict_type": "should be a mapping of keys",
     "list_type": "should be a list",
+    "tuple_type": "should be a list",
+    "int_from_float": "should be a valid integer",
     "too_short": "should hold at least {min_length} item",
     "string_pattern_mismatch": "should be of letters, digits, '.', '_' and '-', the first a letter or digit",
 }

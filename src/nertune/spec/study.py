@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 def read_duration(value: object) -> object:
@@ -37,6 +37,7 @@ Duration = Annotated[
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(read_names)]
 Column = str | int
+Columns = Annotated[tuple[Column, ...], Field(min_length=1)]
 Files = Path | tuple[Path, ...]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -65,7 +66,7 @@ class SplitSpec(Section):
     @model_validator(mode="after")
     def _leaves_train(self) -> Self:
         if self.dev + self.test >= 1:
-            raise ValueError("dev and test together take all of train; write for example {dev: 0.1, test: 0.1}")
+            raise ValueError("leaves nothing for train; write for example {dev: 0.1, test: 0.1}")
         return self
 
 
@@ -100,7 +101,7 @@ class DataSpec(Section):
     encoding: str | None = Field(
         None, description="For example `latin-1`; null: UTF-8, or what the file's byte order mark says"
     )
-    columns: dict[str, Column | tuple[Column, ...]] | None = Field(
+    columns: dict[str, Column | Columns] | None = Field(
         None,
         description="Which columns (or keys of JSON) to read, by name or by number from 0 (-1 is the last): `{text: tweet, label: sentiment}`, `{word: 0, tag: -1}`. A list reads several: `{tag: [2, 3]}`, `{label: [joy, fear]}`; `pair` is a second text",
     )
@@ -154,6 +155,14 @@ class DataSpec(Section):
         description="New names of entity types or classes, before `keep`; two old names with one new name are merged",
     )
     positive_label: str | None = Field(None, description="The class that `binary_f1` is about (sequence tasks)")
+
+    @field_validator("rename")
+    @classmethod
+    def _gives_names(cls, rename: dict[str, str]) -> dict[str, str]:
+        nameless = [old for old, new in rename.items() if not new.strip()]
+        if nameless:
+            raise ValueError(f"gives {nameless[0]} no name; to leave a type out, name the others in data.keep")
+        return rename
 
 
 class ModelSpec(Section):

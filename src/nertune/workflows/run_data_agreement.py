@@ -9,6 +9,7 @@ from typing import Any
 from nertune.data.corpus import read_files
 from nertune.data.examples import Corpus
 from nertune.data.files import SplitFiles
+from nertune.data.writers.drafts import writing_to
 from nertune.errors import UserError
 from nertune.report.agreement import agreement_markdown
 from nertune.results.files import write_text
@@ -44,7 +45,8 @@ def agreement(
         found = measure_class_agreement(align_texts(annotators))  # type: ignore[arg-type]
     told = found.to_json()
     if output is not None:
-        write_text(output, agreement_markdown(told))
+        with writing_to(output):
+            write_text(output, agreement_markdown(told))
     return told
 
 

@@ -63,7 +63,7 @@ def check(
     findings = sort_findings([*summary.findings, *found])
     if listed is not None:
         findings = tuple(finding for finding in findings if finding.kind == listed)
-    if annotated.model is None:
+    if annotated.model is None and listed is None:
         tell("Name a model with --model to see what its tokenizer and length make of the words.")
     return DataCheck(replace(summary, findings=findings), pieces)
 

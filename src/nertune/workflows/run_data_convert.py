@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nertune.data.audit.findings import counted
 from nertune.data.corpus import choose_labels, drawn_splits, faults_of
 from nertune.data.documents import Document
 from nertune.data.examples import Corpus, Example, Split, TokenExample
@@ -17,7 +18,7 @@ from nertune.data.reading import find_files, read_items
 from nertune.data.rendering import to_documents
 from nertune.data.writers import LOSSES, WRITERS, OutFormat
 from nertune.data.writers.unheld import count_links
-from nertune.errors import UserError, closest, raise_all
+from nertune.errors import UserError, Where, closest, raise_all
 from nertune.workflows.annotated import Annotated, find_annotated, read_annotated
 
 USUAL = {"token": "conll", "sequence": "tsv"}
@@ -94,7 +95,7 @@ def convert(
         _count_links(annotated, losses=losses)
         items = {name: _of_split(one, out=out, losses=losses) for name, one in corpus.splits.items()}
         read_as, notices = corpus.format, _notices_of(corpus)
-    targets = _targets(list(items), target=target, out=out)
+    targets = _targets(list(items), target=target, out=out, files=annotated.files)
     written = {name: _write(items[name], out=out, path=path, losses=losses) for name, path in targets.items()}
     return _record(read_as, to=to, written=written, notices=notices, losses=losses)
 
@@ -122,7 +123,7 @@ def split(
     out = find_writer(name)
     _refuse_other_task(annotated, to=name, out=out)
     losses, written = Notices(), {}
-    for part, path in _targets(list(corpus.splits), target=target, out=out).items():
+    for part, path in _targets(list(corpus.splits), target=target, out=out, files=annotated.files).items():
         written[part] = _write(
             _of_split(corpus.splits[part], out=out, losses=losses), out=out, path=path, losses=losses
         )
@@ -198,22 +199,33 @@ def _of_split(split: Split, *, out: OutFormat, losses: Notices) -> Iterator[Exam
 def _write(items: Iterable[Any], *, out: OutFormat, path: Path, losses: Notices) -> Written:
     n_items, n_entities = 0, 0
 
-    def counted() -> Iterator[Any]:
+    def passing() -> Iterator[Any]:
         nonlocal n_items, n_entities
         for item in items:
             n_items += 1
             n_entities += len(item.entities if isinstance(item, Document) else getattr(item, "spans", ()))
             yield item
 
-    out.write(counted(), target=path, losses=losses)
+    out.write(passing(), target=path, losses=losses)
     return Written(str(path), n_items, n_entities if out.task == "token" else None)
 
 
-def _targets(names: Sequence[str], *, target: Path, out: OutFormat) -> dict[str, Path]:
-    """Where each split goes: a single one to the target itself, unless it is a folder of splits already."""
+def _targets(names: Sequence[str], *, target: Path, out: OutFormat, files: Mapping[str, SplitFiles]) -> dict[str, Path]:
+    """Where each split goes: a single one to the target itself, unless it is a folder of splits already.
+
+    Raises  UserError where that would replace a file that is read, or leave files of another time beside these
+    """
+    targets = {name: target / f"{Path(name).name}{out.ending}" for name in names}
     if len(names) == 1:
-        return {names[0]: target}
-    return {name: target / f"{Path(name).name}{out.ending}" for name in names}
+        targets = {names[0]: target}
+    read = {path.resolve() for each in files.values() for path in each.paths}
+    for path in targets.values():
+        if path.resolve() in read:
+            message = "this file is read, and would be replaced by what is written"
+            raise UserError(message, where=Where(path), fix="Name another place to write to.")
+    if len(names) > 1 and target.is_dir() and any(target.iterdir()):
+        raise UserError("the folder is not empty", where=Where(target), fix="Name a new folder.")
+    return targets
 
 
 def _has_study(paths: Sequence[Path]) -> bool:
@@ -259,7 +271,7 @@ def _in_words(notices: Notices, *, kinds: Mapping[str, Kind]) -> tuple[Noticed, 
             name,
             kinds[name].severity,
             n,
-            f"{n} {kinds[name].says}",
+            counted(n, kinds[name].says),
             tuple(map(str, notices.places.get(name, []))),
             kinds[name].advice,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nertune.data.statistics import describe_corpus
+from nertune.data.writers.drafts import writing_to
 from nertune.workflows.annotated import find_annotated, read_annotated
 from nertune.workflows.run_data_check import measure_pieces, model_edit
 
@@ -34,5 +35,6 @@ def stats(
     if output is not None:
         from nertune.report.stats import write_statistics  # matplotlib is loaded for this alone
 
-        write_statistics(told, folder=output)
+        with writing_to(output):
+            write_statistics(told, folder=output)
     return told

@@ -18,6 +18,7 @@ SHIFT = 0.25  # total variation distance of label shares, beyond which two split
 SHIFT_EXAMPLES = 50  # labels that a split must have for its shares to mean something
 TYPO_RATIO = 20  # a misspelt label is so many times rarer than the right one
 TYPO_LENGTH = 5  # letters, below which one letter makes another label ("GENE", "GENO")
+LONGEST_NAME = 200  # letters of a label that is compared so, at a cost of their square
 
 Shares = Mapping[str, int]
 
@@ -190,7 +191,7 @@ def find_lookalikes(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     by_gap: dict[str, str] = {}
     for label in usual_first:
         key = _plain(label)
-        gaps = _without_one_letter(key) if len(key) >= TYPO_LENGTH else set()
+        gaps = _without_one_letter(key) if TYPO_LENGTH <= len(key) <= LONGEST_NAME else set()
         other = by_key.get(key) if key else None
         near = next((by_gap[gap] for gap in sorted(gaps) if gap in by_gap), None)
         if other is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from nertune.data.characters import REPLACEMENT
 from nertune.data.documents import Document
 from nertune.data.examples import Task
 from nertune.data.json_lines import is_json
 from nertune.data.readers.bioc import looks_like_bioc, read_bioc
 from nertune.data.readers.brat import looks_like_brat, read_brat
 from nertune.data.readers.cerebras import looks_like_cerebras, read_cerebras
-from nertune.data.readers.conll import looks_like_conll, read_conll
+from nertune.data.readers.conll import ENDINGS, looks_like_conll, read_conll
 from nertune.data.readers.hub import looks_like_hub, read_hub
 from nertune.data.readers.json_spans import looks_like_json_spans, read_json_spans
 from nertune.data.readers.json_texts import looks_like_json_texts, read_json_texts
@@ -19,10 +20,11 @@ from nertune.data.readers.json_tokens import looks_like_json_tokens, read_json_t
 from nertune.data.readers.kaggle import looks_like_kaggle, read_kaggle
 from nertune.data.readers.mae import looks_like_mae, read_mae
 from nertune.data.readers.parallel import looks_like_parallel, read_parallel
-from nertune.data.readers.pubtator import looks_like_pubtator, read_pubtator
+from nertune.data.readers.pubtator import holds_abstracts, looks_like_pubtator, read_pubtator
 from nertune.data.readers.slots import looks_like_slots, read_slots
 from nertune.data.readers.tables import looks_like_csv, looks_like_tsv, read_csv, read_tsv
 from nertune.data.source import LabelledText, Source, TaggedSentence, listed, quoted
+from nertune.data.xml import is_xml, outline
 from nertune.errors import closest
 
 Item = TaggedSentence | Document | LabelledText
@@ -86,6 +88,8 @@ READERS: dict[str, Format] = {
 }
 
 USUAL: dict[Task, str] = {"token": "conll", "sequence": "tsv"}  # whose messages tell what is missing
+XML = {"collection": "bioc", "TEXT": "mae", "TAGS": "mae"}  # an element that only one kind of it has
+TOKEN_COLUMNS = {"word", "tag"}  # keys of `data.columns` that only entities have
 JSON: dict[Task, str] = {"token": "jsonl", "sequence": "jsonl-texts"}  # the same of JSON in no known form
 
 
@@ -105,6 +109,8 @@ def find_format(name: str, *, source: Source, task: Task | None) -> str:
             f"no format is named {quoted(name)}; there are {listed(['auto', *READERS])}",
             fix=f"Write for example: data: {{format: {near or 'auto'}}}",
         )
+    if task is None and source.columns.keys() & TOKEN_COLUMNS:
+        task = "token"
     found = [name] if name != "auto" else recognised(source)
     certain = [one for one in found if READERS[one].is_certain or name != "auto"]
     fitting = [one for one in certain or found if task is None or task in READERS[one].tasks]
@@ -117,8 +123,47 @@ def find_format(name: str, *, source: Source, task: Task | None) -> str:
             f"but the task is {task}",
             fix=f"Write task: {form.tasks[0]}, or name the right format, for example: format: {USUAL[task or 'token']}",
         )
+    return _meant(source, task=task)
+
+
+def _meant(source: Source, *, task: Task | None) -> str:
+    """The format whose reader can tell best what is wrong with a file that looks like none.
+
+    Raises   DataError for a file without text, and where nothing shows what it was meant to be
+    """
+    source.check_is_text()
+    if not source.head.strip():
+        raise source.problem("the file holds nothing but white space", fix="Name the file that holds the text.")
+    if REPLACEMENT in source.head:
+        source.text()  # which tells the wrong byte
+    if is_json(source):
+        return JSON[task or "token"]
+    if is_xml(source):
+        return _meant_xml(source, task=task)
+    if task != "sequence" and holds_abstracts(source):
+        return "pubtator"
+    if task is None and (source.path.suffix.casefold() in ENDINGS or source.columns.keys() & TOKEN_COLUMNS):
+        return USUAL["token"]
     if task is None:
         raise source.problem(
             "the format is not recognised", fix=f"Say what it is: --format NAME, one of {', '.join(READERS)}"
         )
-    return JSON[task] if is_json(source) else USUAL[task]
+    return USUAL[task]
+
+
+def _meant_xml(source: Source, *, task: Task | None) -> str:
+    """bioc or mae, whose reader tells what is wrong.
+
+    Raises   DataError for XML of another kind, and where the task is about classes
+    """
+    meant = next((form for element, form in XML.items() if f"<{element}" in source.head), None)
+    if meant is not None and task != "sequence":
+        return meant
+    message = "the file is XML, but no texts with classes are read from XML"
+    if task != "sequence":
+        root = next((path[0] for path in outline(source)), "…")
+        message = (
+            f"the file is XML that begins with <{root}>, but BioC has <collection> there, and MAE <TEXT> in its root"
+        )
+    forms = "a table or JSON Lines" if task == "sequence" else "one of these two, or as CoNLL or JSON Lines"
+    raise source.problem(message, line=1, fix=f"Export it as {forms}.")

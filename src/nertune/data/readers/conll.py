@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -16,18 +16,22 @@ from nertune.data.readers.conll_layout import (
     SEVERAL_IDS,
     Layout,
     Row,
+    body_rows,
+    columns_of,
     find_layout,
     find_other_tags,
     global_columns,
-    head_rows,
     is_document_start,
     is_tag,
-    split_line,
+    split_at_returns,
 )
 from nertune.data.source import Source, TaggedSentence, quoted
 from nertune.errors import DataError
 
 KEY_AND_VALUE = re.compile(r"# ?[^\t =][^\t=]* = ")  # CoNLL-U's `# sent_id = 7`, `# newdoc id = a`
+ENDINGS = {".conll", ".conllu", ".conllup", ".iob", ".iob1", ".iob2", ".bio", ".bioes", ".bilou"}
+FIRST = "columns"  # key in `Source.found`
+MOST = 0.9  # of the lines must have one word, where only blank lines and an O tell of tags
 NEW_DOCUMENT = re.compile(r"# ?newdoc(?: id ?=(.*))?")
 
 
@@ -42,6 +46,9 @@ def read_conll(source: Source) -> Iterator[TaggedSentence]:
         source.faults.add(problem)
     if problems:
         return
+    layout = _as_in_first(source, layout=layout)
+    if layout.is_guess:
+        source.notice("guessed-columns", line=1, detail=f"word: column {layout.word}, tag: column {layout.tags[0]}")
     for place in find_other_tags(source, layout=layout):
         source.notice("other-tag-columns", detail=f"column {place}")
     reader = _Reader(source, layout, _Documents.of(source))
@@ -49,18 +56,46 @@ def read_conll(source: Source) -> Iterator[TaggedSentence]:
         yield from reader.read(lines, first=first)
 
 
+def _as_in_first(source: Source, *, layout: Layout) -> Layout:
+    """The layout with the columns that the header of the corpus' first file names, where this one has no header."""
+    first = source.found.setdefault(FIRST, layout)
+    if source.columns or layout.header_line or not isinstance(first, Layout) or not first.header_line:
+        return layout
+    if (first.usual, first.is_conllu) != (layout.usual, layout.is_conllu) or first.places == layout.places:
+        return layout
+    source.notice("lacking-headers", line=1, detail=f"word: column {first.word}, tag: column {first.tags[0]}")
+    return replace(layout, word=first.word, tags=first.tags, known_tags=first.known_tags)
+
+
 def looks_like_conll(source: Source) -> bool:
-    """Whether most lines have the same number of columns, one of them a tag; or the file is CoNLL-U (Plus)."""
+    """Whether most lines have the same number of columns, one of them a tag; or the file is CoNLL-U (Plus).
+
+    Where the file's name says so (ENDINGS), or where blank lines part words and some tag is O, the others may be types.
+    """
     if global_columns(source) is not None:
         return True
     layout, problems = find_layout(source)
     if problems:
         return False
-    rows = [row for line, row in head_rows(source, is_tabbed=layout.is_tabbed) if line != layout.header_line]
+    rows = body_rows(source, layout=layout)
     whole = [row for row in rows if len(row) == layout.usual >= layout.n_needed]
     fitting = [row for row in whole if row[layout.word] and not is_tag(row[layout.word])]
-    tagged = sum(layout.in_misc or is_tag(row[place]) for row in fitting for place in layout.tags)
-    return tagged * 2 > len(rows) * len(layout.tags)
+    tags = [row[place] for row in fitting for place in layout.tags]
+    is_spelt = labels.find_spelling(tags) is not None
+    tagged = sum(layout.in_misc or is_spelt or is_tag(tag) for tag in tags)
+    if tagged * 2 > len(rows) * len(layout.tags):
+        return True
+    if source.path.suffix.casefold() in ENDINGS:
+        return len(whole) * 2 > len(rows)
+    words = [row for row in fitting if " " not in row[layout.word]]
+    are_words = len(words) >= MOST * len(rows) > 0 and labels.OUTSIDE in tags
+    return are_words and _has_inner_blank(source.head_lines)
+
+
+def _has_inner_blank(lines: Sequence[str]) -> bool:
+    """Whether a blank line stands between others."""
+    filled = [number for number, line in enumerate(lines) if line.strip(" \t")]
+    return bool(filled) and len(filled) < filled[-1] - filled[0] + 1
 
 
 def _runs(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
@@ -122,16 +157,14 @@ class _Reader:
     def _comments(self, lines: Sequence[str], *, first: int) -> int:
         """The number of comments that stand before the words."""
         for n_comments, line in enumerate(lines):
-            if line[0] != "#" or not _is_comment(line, row=self._columns(line), layout=self.layout):
+            if line[0] != "#" or not _is_comment(line, row=columns_of(line, layout=self.layout), layout=self.layout):
                 return n_comments
             self._comment(line, number=first + n_comments)
         return len(lines)
 
     def _read_one_by_one(self, lines: Sequence[str], *, first: int) -> Iterator[TaggedSentence]:
-        for number, line in enumerate(lines, first):
-            row = self._columns(line)
-            if number == self.layout.header_line:
-                continue
+        for number, line in self._parted(lines, first=first):
+            row = columns_of(line, layout=self.layout)
             if row == [""]:
                 yield from self._close()
                 if is_document_start(line):
@@ -142,18 +175,15 @@ class _Reader:
                 self._word(row, number=number)
         yield from self._close()
 
-    def _columns(self, line: str) -> Row:
-        """The columns of a line; in a file of tabs one without any is split at blanks if a sound row comes of it."""
-        row = split_line(line, is_tabbed=self.layout.is_tabbed)
-        if len(row) == 1 and " " in row[0]:
-            by_blanks = split_line(line, is_tabbed=False)
-            fits = len(by_blanks) == self.layout.usual >= self.layout.n_needed
-            if fits and all(self._can_be_tag(by_blanks[place]) for place in self.layout.tags):
-                return by_blanks
-        return row
-
-    def _can_be_tag(self, cell: str) -> bool:
-        return is_tag(cell) or cell in self.layout.known_tags
+    def _parted(self, lines: Sequence[str], *, first: int) -> Iterator[tuple[int, str]]:
+        """The lines with their numbers, without the header; in parts those in which a lone CR ends lines, too."""
+        layout = self.layout
+        for number, line in enumerate(lines, first):
+            parts = split_at_returns(line, is_tabbed=layout.is_tabbed, usual=layout.usual)
+            if len(parts) > 1:
+                self.source.notice("cr-line-ends", line=number)
+            for part in parts[number == layout.header_line :]:
+                yield number, part
 
     def _comment(self, line: str, *, number: int) -> None:
         self.source.notice("comment-lines", line=number)
@@ -198,14 +228,14 @@ def _new_document(line: str) -> re.Match[str] | None:
 def _is_comment(line: str, *, row: Row, layout: Layout) -> bool:
     """Whether a line that starts with # is a comment: `# key = value`, or nothing in it that could be a tag.
 
-    `#photography<TAB>O` is a word. `# newdoc` is none, unless another line has the tag `newdoc`.
+    `#photography<TAB>O` is a word, and so is `# B-MISC`. `# newdoc` is none, unless another line has the tag `newdoc`.
     """
     if KEY_AND_VALUE.match(line) or len(row) < layout.n_needed:
         return True
-    tag, is_prose = row[layout.tags[0]], line.startswith("# ")
+    tag = row[layout.tags[0]]
     if tag == labels.OUTSIDE or tag in layout.known_tags:
-        return is_prose and len(row) != layout.usual  # `# we left this out O`
-    return is_prose or len(row) != layout.usual or not labels.has_prefix(tag)
+        return line.startswith("# ") and len(row) != layout.usual  # `# we left this out O`
+    return len(row) != layout.usual or not labels.has_prefix(tag)
 
 
 def _fault(source: Source, *, row: Row, line: int, layout: Layout) -> DataError | None:

@@ -33,6 +33,7 @@ SEVERAL_IDS = re.compile(r"[0-9]+[-.][0-9]+")  # a multiword token `3-4`, an emp
 NER_IN_MISC = re.compile(r"(?:^|\|)ner=([^|]*)", re.IGNORECASE)  # `NER=B-PER|SpaceAfter=No`; Stanza writes `ner=`
 NOTHING = {"_", "*"}  # in CoNLL-U Plus: no annotation, or no part of one
 CONLLU_COLUMNS = 10
+MOST = 0.9  # of the lines must have a tag in a column, to be taken for that of the tags
 
 Row = list[str]  # the columns of a line; [""]: a blank line
 NumberedRow = tuple[int, Row]
@@ -46,6 +47,7 @@ class Layout:
     header_line  of the line that names the columns; 0: there is none
     usual        number of columns of most lines
     is_tabbed    only tabs separate: a blank belongs to its column
+    is_guess     the cells alone say which column the tag is
     id           the column that counts the words of a sentence, if there is one
     is_conllu    `_` and `*` as a tag are O
     in_misc      the tag stands in CoNLL-U's last column, as `NER=B-PER|SpaceAfter=No`
@@ -57,6 +59,7 @@ class Layout:
     header_line: int = 0
     usual: int = 2
     is_tabbed: bool = True
+    is_guess: bool = False
     id: int | None = None
     is_conllu: bool = False
     in_misc: bool = False
@@ -87,8 +90,8 @@ class Layout:
             return re.compile(r"(?!)")
         cell = r"[^\t\n ]+"
         other = r"[^\t\n]*" if self.is_tabbed else cell
-        cells = [f"({cell})" if place in self._places else other for place in range(self.usual)]
-        if self.id is not None and self.id not in self._places:
+        cells = [f"({cell})" if place in self.places else other for place in range(self.usual)]
+        if self.id is not None and self.id not in self.places:
             cells[self.id] = WORD_ID.pattern
         if cells[-1] == other:
             cells[-1] = cell
@@ -98,11 +101,12 @@ class Layout:
     @cached_property
     def groups(self) -> tuple[int, ...]:
         """The groups of `usual_line` that hold the word and each tag, from 0."""
-        ordered = sorted(set(self._places))
-        return tuple(ordered.index(place) for place in self._places)
+        ordered = sorted(set(self.places))
+        return tuple(ordered.index(place) for place in self.places)
 
     @cached_property
-    def _places(self) -> tuple[int, ...]:
+    def places(self) -> tuple[int, ...]:
+        """The columns of the word and of each tag, from 0, in lines as most are."""
         return tuple(place if place >= 0 else self.usual + place for place in (self.word, *self.tags))
 
     def tags_of(self, columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -134,9 +138,49 @@ def find_layout(source: Source) -> tuple[Layout, list[DataError]]:
 
 def head_rows(source: Source, *, is_tabbed: bool) -> list[NumberedRow]:
     """The first lines that are neither blank nor marked with #, as columns."""
-    numbered = [(number, line) for number, line in enumerate(source.head_lines, 1) if line[:1] != "#"]
-    rows = [(number, split_line(line, is_tabbed=is_tabbed)) for number, line in numbered]
+    lines = source.head_lines
+    usual = 0
+    if any("\r" in line for line in lines):
+        parts = [split_line(part, is_tabbed=is_tabbed) for line in lines for part in line.split("\r")]
+        usual = _usual_columns([part for part in parts if part != [""]])
+    rows = [
+        (number, split_line(part, is_tabbed=is_tabbed))
+        for number, line in enumerate(lines, 1)
+        for part in split_at_returns(line, is_tabbed=is_tabbed, usual=usual)
+        if part[:1] != "#"
+    ]
     return [(number, row) for number, row in rows if row != [""]]
+
+
+def body_rows(source: Source, *, layout: Layout) -> list[Row]:
+    """The same below the header, as the layout has them."""
+    rows = [
+        columns_of(part, layout=layout)
+        for number, line in enumerate(source.head_lines, 1)
+        for part in split_at_returns(line, is_tabbed=layout.is_tabbed, usual=layout.usual)
+        if part[:1] != "#" and number != layout.header_line
+    ]
+    return [row for row in rows if row != [""]]
+
+
+def split_at_returns(line: str, *, is_tabbed: bool, usual: int) -> list[str]:
+    """The line, or its parts where a lone CR ends lines, too: two are filled, and have the usual number of columns."""
+    if "\r" not in line:
+        return [line]
+    parts = line.split("\r")
+    filled = [row for part in parts if (row := split_line(part, is_tabbed=is_tabbed)) != [""]]
+    return parts if len(filled) > 1 and all(len(row) == usual and row[0] for row in filled) else [line]
+
+
+def columns_of(line: str, *, layout: Layout) -> Row:
+    """The columns of a line; in a file of tabs one without any is split at blanks if a sound row comes of it."""
+    row = split_line(line, is_tabbed=layout.is_tabbed)
+    if len(row) == 1 and " " in row[0]:
+        by_blanks = split_line(line, is_tabbed=False)
+        fits = len(by_blanks) == layout.usual >= layout.n_needed
+        if fits and all(is_tag(by_blanks[place]) or by_blanks[place] in layout.known_tags for place in layout.tags):
+            return by_blanks
+    return row
 
 
 def split_line(line: str, *, is_tabbed: bool) -> Row:
@@ -185,8 +229,10 @@ def _layout_of(source: Source, *, rows: Sequence[NumberedRow]) -> tuple[Layout, 
     body = [row for _, row in rows[is_header:]]
     usual = len(names) if names else _usual_columns(body)
     counts_words = names is None and _counts_words(body)
-    places = _usual_places(header, rows=body, counts_words=counts_words)
+    guessed = {} if header or counts_words or "tag" in source.columns else _guessed_places(body)
+    places = _usual_places(header, rows=body, counts_words=counts_words) | guessed
     places |= _chosen_places(source, header=header, line=1 if names else line, problems=problems)
+    problems += _beyond(source, rows=body, line=line)
     word, tags = places["word"][0], places["tag"]
     if word in tags:
         problems.append(source.problem(f"word and tag are both column {word}", fix="columns: {word: 0, tag: -1}"))
@@ -195,6 +241,7 @@ def _layout_of(source: Source, *, rows: Sequence[NumberedRow]) -> tuple[Layout, 
         tags,
         header_line=line if is_header else 0,
         usual=usual,
+        is_guess=bool(guessed),
         id=find_named_column("ID", header=header) if names else 0 if counts_words else None,
         is_conllu=names is not None or counts_words,
         in_misc=_is_misc(tags, names=names, usual=usual) and (counts_words or bool(names)) and not _are_tags(body, -1),
@@ -214,9 +261,9 @@ def _is_header(source: Source, row: Row, *, below: Sequence[Row]) -> bool:
         return source.data.header
     if any(isinstance(column, str) for key in source.columns for column in _wanted(source, key)):
         return True
-    last = row[-1].casefold()
-    names_tags = last in TAG_NAMES or (not is_tag(row[-1]) and _are_tags(below, -1))
-    return names_tags and any(cell.casefold() in WORD_NAMES for cell in row)
+    names = {cell.casefold() for cell in row}
+    names_tags = names & TAG_NAMES or _are_tags(below, -1)
+    return bool(names & WORD_NAMES and names_tags) and not is_tag(row[-1])
 
 
 def _usual_places(header: Row, *, rows: Sequence[Row], counts_words: bool) -> dict[str, tuple[int, ...]]:
@@ -230,13 +277,27 @@ def _usual_places(header: Row, *, rows: Sequence[Row], counts_words: bool) -> di
     return {"word": (word,), "tag": (tag,)}
 
 
+def _guessed_places(rows: Sequence[Row]) -> dict[str, tuple[int, ...]]:
+    """Where the tag stands in a file without header whose last column holds none, but one other column does.
+
+    It may be followed by scores, or be the first of two columns, as in MIT's corpora of restaurants and movies.
+    """
+    usual = _usual_columns(rows)
+    whole = [row for row in rows if len(row) == usual]
+    tagged = [sum(is_tag(row[place]) for row in whole) >= MOST * len(rows) > 0 for place in range(usual)]
+    places = [place for place, holds in enumerate(tagged) if holds and any(labels.has_prefix(r[place]) for r in whole)]
+    if tagged[-1] or len(places) != 1 or (places == [0] and usual > 2):
+        return {}
+    return {"tag": (places[0],)} if places[0] else {"word": (1,), "tag": (0,)}
+
+
 def _chosen_places(source: Source, *, header: Row, line: int, problems: list[DataError]) -> dict[str, tuple[int, ...]]:
     """Where the columns stand that `data.columns` asks for; what cannot be found is added to `problems`."""
     chosen: dict[str, tuple[int, ...]] = {}
     for key in ("word", "tag"):
         wanted = _wanted(source, key)
-        if key in source.columns and (not wanted or (key == "word" and len(wanted) > 1)):
-            message = f"data.columns has {len(wanted) or 'no'} columns for {key}"
+        if key == "word" and len(wanted) > 1:
+            message = f"data.columns has {len(wanted)} columns for {key}"
             problems.append(source.problem(message, fix="Write for example: data: {columns: {word: 0, tag: [1, 2]}}"))
         found = {name: find_named_column(name, header=header) if isinstance(name, str) else name for name in wanted}
         problems += [
@@ -249,6 +310,26 @@ def _chosen_places(source: Source, *, header: Row, line: int, problems: list[Dat
     return chosen
 
 
+def _beyond(source: Source, *, rows: Sequence[Row], line: int) -> list[DataError]:
+    """Problems of column numbers in `data.columns` that no line reaches."""
+    longest = max(map(len, rows), default=0)
+    beyond = {
+        key: column
+        for key in ("word", "tag")
+        for column in _wanted(source, key)
+        if longest and isinstance(column, int) and not -longest <= column < longest
+    }
+    have = "one column" if longest == 1 else f"{longest} columns"
+    return [
+        source.problem(
+            f"data.columns: {key} is column {column}, but the lines have {have}, the first of them 0",
+            line=line,
+            fix=f"Write for example: data: {{columns: {{{key}: {0 if key == 'word' else longest - 1}}}}}",
+        )
+        for key, column in beyond.items()
+    ]
+
+
 def _wanted(source: Source, key: str) -> tuple[str | int, ...]:
     """What `data.columns` says of one key: one column or several."""
     column = source.columns.get(key, ())
@@ -256,8 +337,9 @@ def _wanted(source: Source, key: str) -> tuple[str | int, ...]:
 
 
 def _missing(source: Source, *, key: str, name: str, header: Row, line: int) -> DataError:
-    if not header:
-        message = f"data.columns names {quoted(name)}, but data.header is false: no line names the columns"
+    if not header or any(map(is_tag, header)):
+        why = "data.header is false" if not header else f"the first line holds {listed(header)}"
+        message = f"data.columns names {quoted(name)}, but {why}: no line names the columns"
         return source.problem(message, fix=f"Write its number, from 0: data: {{columns: {{{key}: 0}}}}")
     return missing_column(source, key=key, name=name, header=header, line=line)
 
@@ -270,7 +352,7 @@ def _counts_words(rows: Sequence[Row]) -> bool:
     numbers = [int(number) for number in ids]
     n_steps = sum(number in (1, before + 1) for before, number in pairwise(numbers))
     is_counted = 2 in numbers or (set(numbers) == {1} and _are_tags(rows, 2) and not _are_tags(rows, -1))
-    return is_counted and n_steps >= 0.9 * (len(numbers) - 1)
+    return is_counted and numbers[0] == 1 and n_steps >= 0.9 * (len(numbers) - 1)
 
 
 def _is_misc(tags: tuple[int, ...], *, names: Row | None, usual: int) -> bool:

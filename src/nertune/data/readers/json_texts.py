@@ -2,7 +2,8 @@
 
 Forms, told by the keys of each item:
   plain         {"text": "…", "label": "good"}, {"text": "…", "labels": ["a", "b"]}, {"premise", "hypothesis", "label"};
-                numbers are classes by themselves, or by their names where a list of names is found (`label_lists`)
+                numbers are classes by themselves, or by their names where a list of names is found (`label_lists`);
+                in a text ("a, b") several labels may stand, as in the cell of a table
   by column     `data.columns: {label: [joy, fear]}`: each key says with 1 or true that the text has this class
   doccano       {"text", "label": ["good"]}
   Prodigy       {"text", "accept": ["good"], "answer"}, or {"text", "label", "answer"}: with one label in the file, what
@@ -41,6 +42,7 @@ DOCUMENT_KEYS = ("document", "document_id", "doc_id", "doc")
 COLUMNS = ("text", "label", "pair")
 REJECTED, IGNORED = "reject", "ignore"  # Prodigy's answers
 YES, NO = {"1", "true", "yes"}, {"0", "false", "no", ""}
+BLANKS = " \t\r\n"  # around a label, as in tables
 IS_TRUE = 0.5  # least value of a true class in spaCy's `cats`
 EXAMPLE = 'Write for example: {"text": "a fine film", "label": "good"}'
 
@@ -123,16 +125,32 @@ def read_labelled(item: Json, *, form: TextForm, line: int) -> LabelledText | No
     texts = [text for text in map(item.get, keys) if isinstance(text, str)]
     if len(texts) < len(keys):
         message = f"no text is found here ({listed(keys)}); the keys are {listed(list(item))}"
-        form.source.fault(message, line=line, fix=EXAMPLE)
+        form.source.fault(message, line=line, fix=_text_fix(item, keys=keys))
         return None
-    labels = _labels(item, form=form, but=keys, line=line)
-    return None if labels is None else _make_text(item, texts=texts, labels=labels, source=form.source, line=line)
+    label_keys = form.columns.get("label") or _label_key(item, but=keys)
+    labels = _labels(item, keys=label_keys, but=keys, form=form, line=line)
+    if labels is None:
+        return None
+    is_cell = len(label_keys) == 1 and isinstance(item.get(label_keys[0]), str) and "answer" not in item
+    return _make_text(item, texts=texts, labels=labels, is_cell=is_cell, source=form.source, line=line)
+
+
+def _text_fix(item: Object, *, keys: Sequence[str]) -> str:
+    """What to do about an item without a text."""
+    if any(isinstance(item.get(key), dict) for key in keys):
+        return 'Write an object for each text; from pandas: table.to_json("FILE", orient="records", lines=True)'
+    words = [key for key, value in item.items() if isinstance(value, str)]
+    if len(words) < 2:
+        return EXAMPLE
+    text = max(words, key=lambda key: len(str(item[key])))
+    label = next(key for key in reversed(words) if key != text)
+    return f"Say which keys: data: {{columns: {{text: {quoted(text)}, label: {quoted(label)}}}}}"
 
 
 def _text_keys(item: Object, *, form: TextForm) -> tuple[str, str | None]:
     """The keys of the text and, of a pair, of the second one."""
-    pair = form.columns.get("pair", (None,))[0]
-    if "text" in form.columns:
+    pair = (form.columns.get("pair") or (None,))[0]  # empty where a number was given, for a table
+    if form.columns.get("text"):
         return form.columns["text"][0], pair
     for first, seconds in PAIR_KEYS.items() if pair is None else ():
         second = next((key for key in seconds if isinstance(item.get(key), str)), None)
@@ -142,7 +160,7 @@ def _text_keys(item: Object, *, form: TextForm) -> tuple[str, str | None]:
 
 
 def _make_text(
-    item: Object, *, texts: Sequence[str], labels: tuple[str, ...], source: Source, line: int
+    item: Object, *, texts: Sequence[str], labels: tuple[str, ...], source: Source, line: int, is_cell: bool = False
 ) -> LabelledText:
     if not all(text.strip() for text in texts):
         source.notice("empty-texts", line=line)
@@ -153,7 +171,7 @@ def _make_text(
         line,
         pair=texts[1] if len(texts) > 1 else None,
         document=next((str(name) for name in names if type(name) in (str, int) and name != ""), None),
-        is_cell=source.data.separator is not None and len(labels) == 1,
+        is_cell=is_cell,
     )
 
 
@@ -180,17 +198,24 @@ def _read_task(task: Object, *, form: TextForm, line: int) -> LabelledText | Non
 # ---- classes
 
 
-def _labels(item: Object, *, form: TextForm, but: Sequence[str], line: int) -> tuple[str, ...] | None:
-    """The classes of an item; None, and a fault or notice, where it is left out."""
+def _labels(
+    item: Object, *, keys: tuple[str, ...], but: Sequence[str], form: TextForm, line: int
+) -> tuple[str, ...] | None:
+    """The classes of an item; None, and a fault or notice, where it is left out.
+
+    keys  of the label
+    but   keys of the texts
+    """
     answer = item.get("answer")
-    keys = form.columns.get("label") or _label_key(item, but=but)
     is_question = keys == ("label",) and isinstance(item.get("label"), str)
     if answer == IGNORED or (answer == REJECTED and not is_question):
         form.source.notice("skipped-items", line=line, detail=f"answer: {answer}")
         return None
     if not keys:
         message = f"no label is found here; the keys are {listed(list(item))}"
-        form.source.fault(message, line=line, fix="Add it, or say which key: data: {columns: {label: KEY}}")
+        likely = [key for key, value in item.items() if key not in but and value in (0, 1)]
+        shown = f"[{', '.join(likely)}]" if len(likely) > 1 else "KEY"
+        form.source.fault(message, line=line, fix=f"Add it, or say which key: data: {{columns: {{label: {shown}}}}}")
         return None
     if len(keys) > 1:
         return _classes_of_columns(item, keys=keys, source=form.source, line=line)
@@ -226,13 +251,13 @@ def _classes(value: Json, *, key: str, form: TextForm, line: int) -> tuple[str, 
         numbers = {type(one) for one in value.values()} <= {int, float, bool}
         value = [name for name, one in value.items() if one >= IS_TRUE] if numbers else value.get("choices")
     values = value if isinstance(value, list) else [value]
-    names = [_class(one, key=key, form=form, line=line) for one in values]
+    names = [_class(one, key=key, form=form, line=line, is_listed=value is values) for one in values]
     found = tuple(name for name in names if name is not None)
     return found if len(found) == len(names) else None
 
 
-def _class(value: Json, *, key: str, form: TextForm, line: int) -> str | None:
-    """The name of a class; None, and a fault, where the value is none."""
+def _class(value: Json, *, key: str, form: TextForm, line: int, is_listed: bool) -> str | None:
+    """The name of a class, nothing for an empty text that stands alone; None, and a fault, where the value is none."""
     value = int(value) if isinstance(value, float) and value.is_integer() else value
     if type(value) is int:
         names = form.names.setdefault(key, LabelNames(form.source, key, form.header)).find()
@@ -240,10 +265,11 @@ def _class(value: Json, *, key: str, form: TextForm, line: int) -> str | None:
             form.source.faults.add(unknown_number(form.source, value, names=names, line=line))
         return str(value) if names is None else names.get(value)
     name = _plain(value)
-    if not name:
+    if name is None or (not name.strip(BLANKS) and is_listed):
         what = "missing" if value is None else "empty" if value == "" else shown(value)
         form.source.fault(f"{key} is {what} where a class is needed", line=line, fix="Add it, or delete the item.")
-    return name or None
+        return None
+    return name.strip(BLANKS)
 
 
 def _plain(value: Json) -> str | None:

@@ -103,8 +103,11 @@ def _choose(
 
 
 def find_tags(item: Object, *, n_words: int) -> tuple[str, ...]:
-    """The key of the tags: the first with one for each word, else the first that could be tags; or none."""
-    found = [key for key in TAG_KEYS if is_tags(item.get(key))]
+    """The key of the tags: the first with one for each word, else the first that could be tags; or none.
+
+    An empty list may as well hold no entity, where entities may have that key.
+    """
+    found = [key for key in TAG_KEYS if is_tags(item.get(key)) and (item[key] or not n_words or key not in SPAN_KEYS)]
     found.sort(key=lambda key: len(item[key]) != n_words)
     return tuple(found[:1])
 
@@ -140,7 +143,7 @@ def read_tagged(source: Source, *, item: Object, line: int, form: TagForm, **_: 
     """The sentence of an item; none, and a fault, where words and tags do not fit."""
     words = item.get(form.words)
     if not is_words(words):
-        source.fault(f"{form.words} is no list of words, but {_shown(words)}", line=line, fix=FIX)
+        source.fault(_wrong_words(words, key=form.words), line=line, fix=FIX)
         return
     columns = [_tags(source, item.get(key), n_words=len(words), names=form.names[key], line=line) for key in form.tags]
     tags = [column for column in columns if column is not None]
@@ -153,6 +156,12 @@ def read_tagged(source: Source, *, item: Object, line: int, form: TagForm, **_: 
     yield TaggedSentence(tuple(words), tuple(joined), (line,) * len(words), _document(item))
 
 
+def _wrong_words(value: Json, *, key: str) -> str:
+    if not isinstance(value, list):
+        return f"{key} is no list of words, but {_shown(value)}"
+    return f"{key} holds {shown(next(word for word in value if not isinstance(word, str)))} where a word is needed"
+
+
 def _tags(source: Source, value: Json, *, n_words: int, names: LabelNames, line: int) -> list[str] | None:
     """A tag for each word; None, and a fault, where that fails."""
     if not isinstance(value, list):
@@ -160,7 +169,9 @@ def _tags(source: Source, value: Json, *, n_words: int, names: LabelNames, line:
         return None
     if len(value) != n_words:
         source.fault(
-            f"{n_words} words, but {len(value)} tags in {names.key}", line=line, fix="Look for a lost word or tag."
+            f"{n_words} word{'s' * (n_words != 1)}, but {len(value)} tag{'s' * (len(value) != 1)} in {names.key}",
+            line=line,
+            fix="Look for a lost word or tag.",
         )
         return None
     if set(map(type, value)) <= {str} and "" not in value:

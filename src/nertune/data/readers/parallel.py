@@ -53,7 +53,7 @@ def read_parallel(source: Source) -> Iterator[TaggedSentence]:
 
 
 def looks_like_parallel(source: Source) -> bool:
-    """Whether a file of tags lies beside the file, and most of the first lines have as many tags as words."""
+    """Whether a file of tags lies beside the file, and half of the first lines have as many tags as words."""
     path = tags_file_of(source.path)
     if path is None:
         return False
@@ -64,7 +64,7 @@ def looks_like_parallel(source: Source) -> bool:
     ]
     fitting = [tags for words, tags in pairs if len(words) == len(tags)]
     all_tags = [tag for tags in fitting for tag in tags]
-    return len(fitting) * 2 > len(pairs) and sum(map(is_tag, all_tags)) * 2 > len(all_tags)
+    return len(fitting) * 2 >= len(pairs) and sum(map(is_tag, all_tags)) * 2 > len(all_tags)
 
 
 def tags_file_of(path: Path) -> Path | None:

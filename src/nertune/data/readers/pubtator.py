@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from nertune.data.documents import Document, Entity, Relation
 from nertune.data.source import Source, quoted
@@ -14,6 +15,8 @@ TITLE = "t"
 PASSAGE = re.compile(r"([^|\t]{1,200})\|([A-Za-z])\|(.*)")
 OFFSET = re.compile(r" *([0-9]{1,15}) *")
 EXAMPLE = "Write for example: 8808605<TAB>10<TAB>17<TAB>aspirin<TAB>Chemical<TAB>D001241"
+LOOKED_AT_LINES = 3  # to recognise the format
+NOT_FIRST = "{[<"  # JSON and XML may hold such a text, too
 N_COLUMNS = 6  # id, start, end, mention, type, concept (may be missing)
 
 
@@ -53,12 +56,27 @@ def read_pubtator(source: Source) -> Iterator[Document]:
 
 
 def looks_like_pubtator(source: Source) -> bool:
-    """Whether the file begins with a title or abstract, and goes on with such or with the same id and a tab."""
-    lines = [line for line in source.head_lines if line.strip()]
-    first = PASSAGE.fullmatch(lines[0]) if lines else None
-    if first is None or first[2] not in "ta":
+    """Whether the file begins with a title or abstract, and goes on with other passages or with its id and a tab."""
+    lines = [line for line in source.head_lines if line.strip()][:LOOKED_AT_LINES]
+    passages = [PASSAGE.fullmatch(line) for line in lines]
+    first = passages[0] if passages else None
+    if first is None or first[2] not in "ta" or first[1][0] in NOT_FIRST:
         return False
-    return all(line.startswith(f"{first[1]}\t") or PASSAGE.fullmatch(line) for line in lines[:3])
+    heads = [match.groups()[:2] for match in passages if match is not None]
+    is_repeated = len(set(heads)) < len(heads)  # words such as `a|t|b`, one a line
+    return not is_repeated and all(
+        line.startswith(f"{first[1]}\t") or (match is not None and "\t" not in line)
+        for line, match in zip(lines, passages, strict=True)
+    )
+
+
+def holds_abstracts(source: Source) -> bool:
+    """Whether somewhere in the first lines an abstract follows its title, whatever stands before them."""
+    passages = [match.groups()[:2] if (match := PASSAGE.fullmatch(line)) else None for line in source.head_lines]
+    return any(
+        before is not None and after is not None and before[0] == after[0] and before[1] + after[1] == "ta"
+        for before, after in pairwise(passages)
+    )
 
 
 def _blocks(source: Source) -> Iterator[_Block]:

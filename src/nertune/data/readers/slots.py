@@ -9,7 +9,7 @@ Quotation marks enclose a cell as in CSV, `"He said ""no"" ."`; with `data.quoti
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nertune.data.readers.conll_layout import TAG_NAMES, WORD_NAMES, is_tag
 from nertune.data.readers.table_rows import TAB, Row
@@ -32,19 +32,28 @@ def read_slots(source: Source) -> Iterator[TaggedSentence]:
 
 
 def looks_like_slots(source: Source) -> bool:
-    """Whether the first row names a sentence and its slots; or words and tags, as many of them in the second row."""
+    """Whether the first row names a sentence and its slots; or words and tags, and the second row has as many of both.
+
+    Without a header the first two rows have as many tags as words.
+    """
     rows = head_rows(source, delimiter=TAB)
-    header, second = next(rows, None), next(rows, None)
-    if header is None:
+    first, second = next(rows, None), next(rows, None)
+    if first is None:
         return False
-    columns, problems = find_columns(source, first=header, names=NAMES, usual=USUAL)
-    if problems or columns.n_columns is None:
+    columns, problems = find_columns(source, first=first, names=NAMES, usual=USUAL)
+    if problems:
         return False
-    if header.cells[columns.places["tag"]].strip().casefold() in SLOTS:
+    if columns.n_columns is not None and first.cells[columns.places["tag"]].strip().casefold() in SLOTS:
         return True
-    if second is None or not columns.fit(second):
+    if columns.n_columns is None and len(first.cells) != 2:
         return False
-    words, tags = (split_words(second.cells[columns.places[key]]) for key in ("word", "tag"))
+    compared = [second] if columns.n_columns is not None else [first, second]
+    return all(row is not None and columns.fit(row) and _has_tags(row, columns.places) for row in compared)
+
+
+def _has_tags(row: Row, places: Mapping[str, int]) -> bool:
+    """Whether a row has several words and as many tags."""
+    words, tags = (split_words(row.cells[places[key]]) for key in ("word", "tag"))
     return len(words) == len(tags) > 1 and all(map(is_tag, tags))
 
 

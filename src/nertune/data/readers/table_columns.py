@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from nertune.data.readers.table_names import count_known_names, labels_by_name, pair_by_name, texts_by_name
+from nertune.data.readers.table_names import (
+    SEVERAL_NAMES,
+    count_known_names,
+    fold,
+    is_numbered_label,
+    labels_by_name,
+    pair_by_name,
+    texts_by_name,
+)
 from nertune.data.readers.table_profiles import (
     Table,
+    find_yes_no,
     guess_label,
     guess_text,
     is_unlike_others,
@@ -51,21 +60,37 @@ class Layout:
     label_names: tuple[str, ...] | None = None
     is_yes_no: bool = False
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The columns that are read: text, labels, and the second text if there is one."""
+        return (self.text, *self.label, *(() if self.pair is None else (self.pair,)))
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether one column holds the label, and is called `labels`."""
+        names = self.header.cells if self.header else []
+        (place, *others) = self.label
+        return not others and -len(names) <= place < len(names) and fold(names[place]) in SEVERAL_NAMES
+
     @cached_property
     def n_needed(self) -> int:
         """The least number of columns a row must have: all, where one is counted from the last."""
-        places = [self.text, *self.label, *([] if self.pair is None else [self.pair])]
-        return self.n_columns if min(places) < 0 else max(places) + 1
+        return self.n_columns if min(self.places) < 0 else max(self.places) + 1
 
 
-def find_layout(source: Source, *, rows: Sequence[Row]) -> Layout | None:
+def find_layout(source: Source, *, rows: Sequence[Row], like: Layout | None = None) -> Layout | None:
     """Where things stand in a table whose first rows these are (never none); None with faults kept in `source`.
 
     `data.columns` comes first, then names that the header is known by, then what the cells look like, which is noticed.
+
+    like  of the corpus' first table: this one's, too, unless its first row says something else
     """
     if not _check_keys(source):
         return None
-    has_header, is_guess = _has_header(source, rows=rows)
+    table = None if like is None else _table_like(source, rows=rows, like=like)
+    if table is not None and like is not None:
+        return _layout_like(source, table=table, like=like)
+    has_header, is_guess = _has_header(source, rows=rows, like=like)
     table = Table(rows[0] if has_header else None, rows[1:] if has_header else rows)
     given = _given_places(source, table=table)
     if given is None or not _is_even(source, table=table):
@@ -81,10 +106,12 @@ def find_layout(source: Source, *, rows: Sequence[Row]) -> Layout | None:
 # ---- the header
 
 
-def _has_header(source: Source, *, rows: Sequence[Row]) -> tuple[bool, bool]:
+def _has_header(source: Source, *, rows: Sequence[Row], like: Layout | None = None) -> tuple[bool, bool]:
     """Whether the first row names the columns, and whether that was told from the other cells."""
     if source.data.header != "auto":
         return source.data.header, False
+    if like is not None and like.header is not None and _folded(rows[0]) & _folded(like.header):
+        return True, False
     if any(isinstance(column, str) for key in source.columns for column in _as_tuple(source.columns[key])):
         return True, False
     n_known = count_known_names(rows[0].cells)
@@ -92,6 +119,53 @@ def _has_header(source: Source, *, rows: Sequence[Row]) -> tuple[bool, bool]:
         return True, False
     is_header = looks_like_header(rows)
     return is_header, is_header
+
+
+def _folded(row: Row) -> set[str]:
+    return {fold(cell) for cell in row.cells} - {""}
+
+
+# ---- as in the first table of the corpus
+
+
+def _table_like(source: Source, *, rows: Sequence[Row], like: Layout) -> Table | None:
+    """The table with a header if its first row has the first table's names, without one if it names nothing.
+
+    None where the first row contradicts: it has other names, or another number of columns.
+    """
+    if like.header is not None and _places_by_name(rows[0], like=like) is not None:
+        return Table(rows[0], rows[1:])
+    n_known = 0 if source.data.header is False else count_known_names(rows[0].cells)
+    has_header = n_known == 2 if like.header is None else _has_header(source, rows=rows, like=like)[0]
+    table = Table(None, rows)
+    if has_header or table.n_columns != like.n_columns:
+        return None
+    if like.header is not None:
+        source.notice("lacking-headers", line=rows[0].line, detail=quoted(rows[0].cells[like.text]))
+    return table
+
+
+def _places_by_name(row: Row, *, like: Layout) -> list[int] | None:
+    """The columns of this header that have the names of those that are read of the first table; None if one lacks."""
+    assert like.header is not None
+    names, known = ([fold(cell) for cell in cells] for cells in (row.cells, like.header.cells))
+    if names == known:
+        return [*like.places]
+    wanted = [known[place] if -len(known) <= place < len(known) else "" for place in like.places]
+    is_clear = all(name and known.count(name) == names.count(name) == 1 for name in wanted)
+    return [names.index(name) for name in wanted] if is_clear else None
+
+
+def _layout_like(source: Source, *, table: Table, like: Layout) -> Layout | None:
+    if not _is_even(source, table=table):
+        return None
+    places = _places_by_name(table.header, like=like) if table.header else [*like.places]
+    assert places is not None
+    text, *labels = places[: 1 + len(like.label)]
+    pair = places[-1] if like.pair is not None else None
+    read: Places = {"text": (text,), "label": tuple(labels), **({} if pair is None else {"pair": (pair,)})}
+    _tell(source, table=table, places=read, is_guess=False)
+    return replace(like, text=text, label=tuple(labels), pair=pair, n_columns=table.n_columns, header=table.header)
 
 
 # ---- data.columns
@@ -228,8 +302,20 @@ def _example(table: Table, *, places: Places) -> str:
     """How to say the columns, with those that are known."""
     free = [place for place in range(table.n_columns) if place not in _taken(table, places)]
     text = places["text"][0] if "text" in places else max(free or [0], key=lambda at: table.profiles[at].mean_length)
-    label = places["label"][0] if "label" in places else next((at for at in reversed(free) if at != text), 0)
-    return f"Say which: data: {{columns: {{text: {table.called(text)}, label: {table.called(label)}}}}}"
+    label = places["label"] if "label" in places else _likely_label(table, free=[at for at in free if at != text])
+    names = ", ".join(table.called(place) for place in label)
+    shown = names if len(label) == 1 else f"[{names}]"
+    return f"Say which: data: {{columns: {{text: {table.called(text)}, label: {shown}}}}}"
+
+
+def _likely_label(table: Table, *, free: Sequence[int]) -> tuple[int, ...]:
+    """Several columns that say yes or no, or are called `label1`, `label2`; else the one with the least variety."""
+    numbered = tuple(place for place in free if place < len(table.folded) and is_numbered_label(table.folded[place]))
+    several = max(find_yes_no(table, free=free), numbered, key=len)
+    if len(several) > 1:
+        return several
+    likely = [place for place in free if may_be_read(table, place) and table.profiles[place].n_distinct > 1] or free
+    return (min(likely, key=lambda place: (table.profiles[place].n_distinct, -place), default=0),)
 
 
 def _taken(table: Table, places: Places) -> set[int]:

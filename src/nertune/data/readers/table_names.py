@@ -15,6 +15,9 @@ LABEL_NAMES = (
         | {"klasse", "kategorie", "thema", "stimmung"}
     ),
 )
+SEVERAL_NAMES = frozenset(
+    {"labels", "categories", "classes", "intents", "sentiments", "emotions", "targets", "topics", "tags"}
+)
 TEXT_NAMES = frozenset(
     {"text", "texts", "sentence", "sentences", "tweet", "tweets", "verse", "utterance", "query", "content", "review"}
     | {"comment", "comment_text", "review_text", "review_body", "tweet_text", "message", "post", "body", "document"}
@@ -62,6 +65,12 @@ def labels_by_name(folded: Sequence[str]) -> list[int]:
     """The columns that are named as a label, by the plainest of the names that are there."""
     found = ([place for place, name in enumerate(folded) if name in names] for names in LABEL_NAMES)
     return next((places for places in found if places), [])
+
+
+def is_numbered_label(folded: str) -> bool:
+    """`label1`, `emotion_2`: one of several labels."""
+    stem = folded.rstrip("0123456789")
+    return stem != folded and any(stem.rstrip("_") in names for names in LABEL_NAMES)
 
 
 def pair_by_name(folded: Sequence[str]) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -13,14 +13,24 @@ from nertune.data.readers.table_names import ID_NAMES, fold
 from nertune.data.readers.table_rows import Row
 from nertune.data.source import listed, quoted
 
-YES = frozenset({"1", "1.0", "true", "yes"})
-NO = frozenset({"0", "0.0", "false", "no", ""})
+ANSWERS = (  # ways of saying yes and no, or nothing instead of no; one column keeps to one of them
+    ({"1", "1.0"}, {"0", "0.0"}),
+    ({"true", "t"}, {"false", "f"}),
+    ({"yes", "y"}, {"no", "n"}),
+    ({"x", "✓", "✔"}, {"-"}),
+    ({"ja", "j", "wahr"}, {"nein", "n", "falsch"}),
+    ({"oui", "vrai"}, {"non", "faux"}),
+    ({"si", "sí"}, {"no"}),
+)
+YES = frozenset().union(*(yes for yes, _ in ANSWERS))
+NO = frozenset({""}).union(*(no for _, no in ANSWERS))
 
 INTEGER = re.compile(r"[-+]?\d+")
 NUMBERS = re.compile(r"[-+]?\d[\d.,;|\s+-]*")  # one, or a list of them
 CODE = re.compile(r"[A-Za-z0-9_.:-]+")
 NAME_LIKE = re.compile(r"[^\W\d][\w.#/()-]*(?: [\w.#/()-]+){0,2}")
 LONGEST_NAME = 40
+MOST_ANSWERS = 0.9  # of the cells of a column that says yes or no
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,13 @@ def is_unlike_others(rows: Sequence[Row]) -> bool:
 
 
 def _are_names(cells: Sequence[str]) -> bool:
-    """Whether the cells could name columns; the first one may be empty, above the numbers of rows."""
+    """Whether the cells could name columns.
+
+    The first one may be empty, above the numbers of rows, and the last ones, as a spreadsheet has columns to the right.
+    """
     names = [cell.strip() for cell in cells]
+    while len(names) > 2 and not names[-1]:
+        names.pop()
     return len(set(names)) == len(names) and all(
         (NAME_LIKE.fullmatch(name) and len(name) <= LONGEST_NAME) or (place == 0 and not name)
         for place, name in enumerate(names)
@@ -171,7 +186,7 @@ def guess_text(table: Table, *, free: Sequence[int], is_only: bool) -> int | Non
 
 def guess_label(table: Table, *, free: Sequence[int]) -> tuple[int, ...]:
     """The column with few different cells, or all columns where they say yes or no below a name."""
-    if len(free) > 1 and table.header and all(_are_yes_or_no(table.cells(place)) for place in free):
+    if len(free) > 1 and table.header and find_yes_no(table, free=free) == tuple(free):
         return tuple(free)
     profiles = {place: table.profiles[place] for place in free}
     likely = [place for place, one in profiles.items() if one.n < 30 or one.n_distinct <= 0.9 * one.n]
@@ -180,8 +195,19 @@ def guess_label(table: Table, *, free: Sequence[int]) -> tuple[int, ...]:
     return tuple(chosen) if len(chosen) == 1 else ()
 
 
-def _are_yes_or_no(cells: Iterable[str]) -> bool:
-    return all(cell.casefold() in YES | NO for cell in cells)
+def find_yes_no(table: Table, *, free: Sequence[int]) -> tuple[int, ...]:
+    """The columns that say yes or no in the way in which most of them do; one cell in ten may be a slip."""
+    chosen: tuple[int, ...] = ()
+    for yes, no in ANSWERS:
+        alike = tuple(place for place in free if _answer(table.cells(place), yes=yes, no=no))
+        chosen = max(chosen, alike, key=len)
+    return chosen
+
+
+def _answer(cells: Sequence[str], *, yes: Set[str], no: Set[str]) -> bool:
+    said = [cell.casefold() for cell in cells]
+    n_slips = sum(one not in yes and one not in no for one in said if one)
+    return any(one in yes or one in no for one in said) and n_slips <= (1 - MOST_ANSWERS) * len(said)
 
 
 def _profile(table: Table, place: int) -> Profile:
@@ -215,5 +241,5 @@ def say_yes_or_no(table: Table, *, places: Sequence[int]) -> bool:
     """Whether the cells of the label columns are yes or no: nearly all, so that a slip is told and not read."""
     cells = [cell.casefold() for place in places for cell in table.cells(place % table.n_columns) if cell]
     others = [cell for cell in cells if cell not in YES | NO]
-    most = 0.9 if any(map(NUMBERS.fullmatch, others)) else 0.5  # 0 and 1 may be two of many classes
+    most = MOST_ANSWERS if any(map(NUMBERS.fullmatch, others)) else 0.5  # 0 and 1 may be two of many classes
     return bool(cells) and len(others) <= (1 - most) * len(cells)

@@ -137,9 +137,24 @@ def find_dialect(
 
 
 def _fit(lines: Sequence[str], *, dialect: Dialect, wanted: frozenset[str]) -> tuple[int, float]:
-    rows = list(split_rows(lines, dialect=dialect))
-    n_found = len(wanted & {cell.strip().casefold() for cell in rows[0].cells}) if rows else 0
-    return (n_found if n_found > 1 else 0), evenness(rows)
+    n_found = count_names(lines, dialect=dialect, wanted=wanted)
+    return (n_found if n_found > 1 else 0), evenness(list(split_rows(lines, dialect=dialect)))
+
+
+def count_names(lines: Sequence[str], *, dialect: Dialect, wanted: frozenset[str]) -> int:
+    """How many of these names, folded, are cells of the first row."""
+    first = next(split_rows(lines, dialect=dialect), None)
+    return len(wanted & {cell.strip().casefold() for cell in first.cells}) if first else 0
+
+
+def has_marks(lines: Sequence[str]) -> bool:
+    """Whether a cell between tabs begins with a quotation mark."""
+    return any(cell.startswith('"') for line in lines if '"' in line for cell in line.split(TAB))
+
+
+def has_enclosed(lines: Sequence[str]) -> bool:
+    """Whether a cell between tabs stands in quotation marks."""
+    return any(ENCLOSED.fullmatch(cell) for line in lines if '"' in line for cell in line.split(TAB))
 
 
 def evenness(rows: Sequence[Row]) -> float:

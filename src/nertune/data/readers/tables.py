@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from nertune.data.readers.table_columns import Layout, find_layout
@@ -14,17 +15,22 @@ from nertune.data.readers.table_rows import (
     SEPARATOR_LINE,
     TAB,
     Dialect,
+    Quoting,
     Row,
+    count_names,
     find_dialect,
+    has_enclosed,
+    has_marks,
     is_blank,
     split_rows,
     whole_rows,
 )
-from nertune.data.source import HEAD, LabelledText, Source, quoted
+from nertune.data.source import HEAD, PLURAL_LABEL, LabelledText, Source, listed, quoted
 from nertune.errors import DataError
 
 COMMAS = (",", ";", "|", TAB)
 BLANKS = " \t\r\n"  # around a label; other white space is a part of it
+FIRST = "table"  # key in `Source.found`
 HEAD_LINES = 5000  # by which delimiter, quotation marks, header and columns are recognised
 HEAD_CHARACTERS = 1 << 21
 FEWEST_LINES = 20  # of the head, however long they are
@@ -42,21 +48,20 @@ def read_csv(source: Source) -> Iterator[LabelledText]:
 
 
 def looks_like_tsv(source: Source) -> bool:
-    """Whether most lines have a tab; in a file that is called .tsv, whether any has."""
+    """Whether most lines have a tab, of a .csv the first one, too; in a file that is called .tsv, whether any has."""
     lines = [line for line in source.head_lines if not is_blank(line)]
     n_with_tab = sum(TAB in line for line in lines)
-    if source.path.suffix.casefold() in (".tsv", ".tab"):
+    ending = source.path.suffix.casefold()
+    if ending in (".tsv", ".tab"):
         return n_with_tab > 0 or (len(lines) == 1 and len(lines[0]) >= HEAD // 4)  # the first cell is a giant
-    return n_with_tab > 0.8 * len(lines)
+    return n_with_tab > 0.8 * len(lines) and (ending != ".csv" or TAB in lines[0])
 
 
 def looks_like_csv(source: Source) -> bool:
-    """Whether the file is called .csv and has a delimiter, or whether its first line names text and label."""
+    """Whether the file is called .csv, or whether its first line names text and label."""
     lines = [line for line in source.head_lines if not is_blank(line)]
-    if not lines or not any(mark in line for line in lines for mark in COMMAS):
-        return False
     if source.path.suffix.casefold() == ".csv":
-        return True
+        return bool(lines)
     return any(
         count_known_names(row.cells) == 2
         for mark in COMMAS[:3]
@@ -64,45 +69,109 @@ def looks_like_csv(source: Source) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class FirstTable:
+    """How the first table of a corpus was read: its other tables are read so, too, unless their first row contradicts.
+
+    has_marks  cells began with quotation marks, so that `dialect` says what they are for
+    """
+
+    dialect: Dialect
+    has_marks: bool
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first lines of a table.
+
+    is_cut       there are more lines than these
+    number       line of the first one
+    delimiters   what may stand between cells
+    """
+
+    lines: list[str]
+    is_cut: bool
+    number: int
+    delimiters: Sequence[str]
+
+
 def _read(source: Source, *, delimiters: Sequence[str]) -> Iterator[LabelledText]:
     lines = source.lines()
-    head, is_cut = _take_head(lines)
-    excel = SEPARATOR_LINE.fullmatch(head[0])
-    first_line = 2 if excel else 1
-    head = head[first_line - 1 :]
-    dialect = find_dialect(
-        head,
-        is_cut=is_cut,
-        delimiters=(excel[1],) if excel else delimiters,
-        quoting=source.data.quoting,
-        wanted=KNOWN_NAMES | _given_names(source),
-    )
+    head = _take_head(lines, delimiters=delimiters)
+    first = source.found.get(FIRST)
+    first = first if isinstance(first, FirstTable) else None
+    dialect = _find_dialect(source, head=head, first=first)
     if dialect == Dialect(TAB, has_quotes=True) and source.data.quoting == "auto":
-        source.notice("enclosed-cells", line=first_line)
-    first_rows = whole_rows(head, dialect=dialect, is_cut=is_cut, first_line=first_line)
-    sound = [row for row in first_rows if not row.fault and not _is_empty(row)]
+        source.notice("enclosed-cells", line=head.number)
+    sound = _sound_rows(head, dialect=dialect)
     if sound and all(len(row.cells) < 2 for row in sound):
         raise _no_delimiter(source, row=sound[0], dialect=dialect)
-    layout = find_layout(source, rows=sound) if sound else None
-    rows = split_rows(chain(head, lines), dialect=dialect, first_line=first_line)
+    layout = find_layout(source, rows=sound, like=first.layout if first else None) if sound else None
+    rows = split_rows(chain(head.lines, lines), dialect=dialect, first_line=head.number)
     if layout is not None:
+        source.found.setdefault(FIRST, FirstTable(dialect, has_marks(head.lines), layout))
+        source.found.setdefault(PLURAL_LABEL, layout.is_plural)
         known = _label_cells(sound, layout=layout)
         yield from _texts(source, rows=rows, layout=layout, dialect=dialect, known=known)
     elif not sound:
         _tell_faults(source, rows=rows)
 
 
-def _take_head(lines: Iterator[str]) -> tuple[list[str], bool]:
-    """The first lines, and whether there may be more."""
+def _take_head(lines: Iterator[str], *, delimiters: Sequence[str]) -> Head:
     head: list[str] = []
-    n_lines, n_characters = 0, 0
+    n_lines, n_characters, is_cut = 0, 0, False
     for line in lines:
         head.append(line)
         n_lines += not is_blank(line)
         n_characters += len(line)
         if n_lines >= HEAD_LINES or (n_lines >= FEWEST_LINES and n_characters >= HEAD_CHARACTERS):
-            return head, True
-    return head, False
+            is_cut = True
+            break
+    excel = SEPARATOR_LINE.fullmatch(head[0]) if head else None
+    return Head(head[1:], is_cut, 2, (excel[1],)) if excel else Head(head, is_cut, 1, delimiters)
+
+
+def _sound_rows(head: Head, *, dialect: Dialect) -> list[Row]:
+    rows = whole_rows(head.lines, dialect=dialect, is_cut=head.is_cut, first_line=head.number)
+    return [row for row in rows if not row.fault and not _is_empty(row)]
+
+
+# ---- what stands between the cells
+
+
+def _find_dialect(source: Source, *, head: Head, first: FirstTable | None) -> Dialect:
+    wanted = KNOWN_NAMES | _given_names(source)
+    if first is not None and first.layout.header is not None:
+        wanted |= {cell.strip().casefold() for cell in first.layout.header.cells if cell.strip()}
+    own = find_dialect(
+        head.lines, is_cut=head.is_cut, delimiters=head.delimiters, quoting=source.data.quoting, wanted=wanted
+    )
+    alike = None if first is None else _dialect_like(first, head=head, quoting=source.data.quoting)
+    if alike is None or alike.delimiter == own.delimiter:
+        return alike or own
+    finds_names = [count_names(head.lines, dialect=one, wanted=wanted) > 1 for one in (alike, own)]
+    return own if finds_names == [False, True] else alike
+
+
+def _dialect_like(first: FirstTable, *, head: Head, quoting: Quoting) -> Dialect | None:
+    """The first table's dialect; None where its delimiter does not stand in the first row."""
+    delimiter = first.dialect.delimiter
+    if delimiter not in head.delimiters:
+        return None
+    if delimiter == TAB and quoting == "auto" and first.has_marks:
+        quoting = _quoting_like(first, head=head)
+    dialect = find_dialect(head.lines, is_cut=head.is_cut, delimiters=(delimiter,), quoting=quoting, wanted=frozenset())
+    sound = _sound_rows(head, dialect=dialect)
+    return dialect if sound and len(sound[0].cells) >= first.layout.n_needed else None
+
+
+def _quoting_like(first: FirstTable, *, head: Head) -> Quoting:
+    """What marks are for, as seen on the first table; `auto` where a whole row, or none of the cells, contradicts."""
+    if first.dialect.has_quotes:
+        return "csv" if has_enclosed(head.lines) else "auto"
+    cells = head.lines[0].split(TAB) if head.lines else []
+    return "auto" if all(map(ENCLOSED.fullmatch, cells)) else "none"
 
 
 def _given_names(source: Source) -> frozenset[str]:
@@ -130,6 +199,9 @@ def _texts(
         elif header is not None and row.cells == header.cells:
             if row.line != header.line:
                 source.notice("repeated-headers", line=row.line)
+        elif header is not None and row.cells[0] in header.cells and sorted(row.cells) == sorted(header.cells):
+            message = f"here begins another table: its columns are {listed(row.cells)}, above {listed(header.cells)}"
+            source.fault(message, line=row.line, fix="Put it into a file of its own, or order its columns alike.")
         elif _is_empty(row):
             source.notice("empty-rows", line=row.line)
         elif not _has_wrong_columns(source, row=row, layout=layout, dialect=dialect):

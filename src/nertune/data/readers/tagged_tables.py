@@ -98,6 +98,12 @@ def find_columns(
             problems.append(missing_column(source, key=key, name=str(column), header=header, line=first.line))
     if not problems:
         problems += [_not_found(source, key=key, first=first, names=names) for key in names if key not in places]
+    if not problems and header:
+        problems += [
+            _outside(source, key=key, place=place, header=first)
+            for key, place in places.items()
+            if not -len(header) <= place < len(header)
+        ]
     if not problems and len(set(places.values())) < len(places):
         problems.append(source.problem("data.columns has one column for two things", fix="Give each its own column."))
     return TableColumns(places, len(header) or None), problems
@@ -146,11 +152,17 @@ def _named_places(row: Row, *, names: Names) -> dict[str, int]:
     return {key: places[0] for key, places in found.items() if places}
 
 
+def _outside(source: Source, *, key: str, place: int, header: Row) -> DataError:
+    names = listed([cell.strip() for cell in header.cells])
+    message = f"there is no column {place} for {key}; the first one is 0, and the header names {names}"
+    return source.problem(message, line=header.line, fix=f"Write for example: data: {{columns: {{{key}: 0}}}}")
+
+
 def _not_found(source: Source, *, key: str, first: Row, names: Names) -> DataError:
     wanted = " or ".join(sorted(names[key])[:3])
     cells = [cell.strip() for cell in first.cells]
     return source.problem(
         f"no column is named {wanted}; the columns are {listed(cells)}",
         line=first.line,
-        fix=f"Say which: data: {{columns: {{{key}: {cells[-1][:40] or 0}}}}}",
+        fix=f"Say which, by name or by number from 0: data: {{columns: {{{key}: {len(cells) - 1}}}}}",
     )

@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from nertune.data.source import UTF8_MARK
+from nertune.data.encodings import UTF8_MARK
 from nertune.errors import DataError, NertuneError, StoppedError, Where
 
 T = TypeVar("T")
@@ -49,15 +49,16 @@ def open_draft(target: Path) -> Iterator[Draft]:
 
     Raises  DataError if there can be no such file
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = _temporary(target)
     _try(lambda: target.parent.mkdir(parents=True, exist_ok=True), target=target)
     stream = _try(lambda: temporary.open("wb"), target=target)
     try:
-        with stream:
-            yield Draft(stream, target=target)
-            _try(stream.flush, target=target)
+        yield Draft(stream, target=target)
+        _try(stream.close, target=target)
         _try(lambda: temporary.replace(target), target=target)
     finally:
+        with suppress(OSError):  # a disk that was full is full again, when the buffer is written
+            stream.close()
         temporary.unlink(missing_ok=True)
 
 
@@ -74,7 +75,7 @@ def open_folder(target: Path) -> Iterator[Path]:
             else "there is a file of that name, and a folder is to be written"
         )
         raise DataError(what, where=Where(target), fix="Name a new folder.")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = _temporary(target)
     _try(lambda: temporary.mkdir(parents=True), target=target)
     try:
         yield temporary
@@ -84,10 +85,28 @@ def open_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def writing_to(target: Path) -> Iterator[None]:
+    """Tells what cannot be written there as a user's problem, not as ours.
+
+    Raises  DataError, or StoppedError when the disk is full
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(error, target=target) from None
+
+
+@contextmanager
 def open_spool() -> Iterator[Spool]:
     """A temporary file for what can be written only when all of it was seen."""
-    with tempfile.TemporaryFile("w+", encoding="ascii", newline="\n") as stream:
+    folder = Path(tempfile.gettempdir())
+    with writing_to(folder):
+        stream = tempfile.TemporaryFile("w+", encoding="ascii", newline="\n")  # noqa: SIM115  # closed below
+    try:
         yield Spool(stream)
+    finally:
+        with suppress(OSError):  # as in `open_draft`
+            stream.close()
 
 
 class Spool:
@@ -105,6 +124,22 @@ class Spool:
         return map(json.loads, self._stream)
 
 
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}{_part_ending()}")
+
+
+def _part_ending() -> str:
+    return f".{os.getpid()}.part"
+
+
+def _final(target: Path) -> Path:
+    """A path in a folder that is being filled, by the name that the folder will have; any other path as it is."""
+    part = next((parent for parent in target.parents if parent.name.endswith(_part_ending())), None)
+    if part is None:
+        return target
+    return part.with_name(part.name[1:].removesuffix(_part_ending())) / target.relative_to(part)
+
+
 def _try(action: Callable[[], T], *, target: Path) -> T:
     try:
         return action()
@@ -114,6 +149,7 @@ def _try(action: Callable[[], T], *, target: Path) -> T:
 
 def _unwritable(error: OSError, *, target: Path) -> NertuneError:
     what = f"cannot be written: {error.strerror or error}"
+    target = _final(target)
     if error.errno in DISK_FULL:
         return StoppedError(what, where=Where(target), fix="Make room there, then type the same command again.")
     return DataError(what, where=Where(target), fix="Name another place to write to.")
