@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nertune import cli
 from nertune.data.corpus import read_files
 from nertune.data.documents import Document
 from nertune.data.examples import SequenceExample, TokenExample
@@ -68,6 +70,15 @@ def test_each_file_is_recognised_as_what_it_is_and_as_nothing_else(path):
 def test_every_format_has_a_file():
     assert set(SEEDS.values()) == READERS.keys() - {"datasets"}  # which are folders, see test_hub.py
     assert len(SEEDS) > 40
+
+
+def test_every_format_is_named_with_what_it_holds(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["nertune", "data", "formats"])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main()
+    told = capsys.readouterr().out.partition("Written")[0]
+    for name, form in READERS.items():
+        assert re.search(rf"^{name} .* {re.escape(form.holds)}$", told, re.MULTILINE)
 
 
 # ---- what is read
@@ -150,7 +161,7 @@ def check_where(where: Where | None) -> None:
     assert where.path.exists()
     if where.line is not None:
         content = where.path.read_bytes()
-        assert 1 <= where.line <= max(content.count(b"\n"), content.count(b"\r")) + 1
+        assert 1 <= where.line <= content.count(b"\n") + content.count(b"\r") + 1
 
 
 def check_fault(fault: UserError) -> None:
@@ -162,6 +173,7 @@ def check_fault(fault: UserError) -> None:
 # What is wrong with a file as a whole, or with what the study file says, has no line.
 WHOLE_FILE = re.compile(
     r"data\.|word and tag are both|the (file|format|text of these annotations)\b|(holds|declares) no |no file of tags"
+    r"|and \d+ more"
 )
 
 
@@ -259,7 +271,9 @@ SPECS = st.builds(
     columns=st.sampled_from(COLUMNS),
     header=st.sampled_from(["auto", True, False]),
     quoting=st.sampled_from(["auto", "csv", "none"]),
-    encoding=st.sampled_from([None, None, None, "utf-8", "latin-1", "utf-16", "utf-7", "hex", "idna", "no such one"]),
+    encoding=st.sampled_from(
+        [None, None, None, "utf-8", "latin-1", "utf-16", "utf-7", "unicode_escape", "hex", "idna", "none"]
+    ),
     separator=st.sampled_from([None, "|", ",", " "]),
     scheme=st.sampled_from([None, "iob1", "iob2", "io", "bioes", "bilou"]),
     words=st.sampled_from(["punctuation", "blanks"]),
@@ -360,3 +374,49 @@ def test_thousands_of_broken_files_are_sound_items_or_faults(name, data):
 @given(files=ANY_FILES, data=SPECS | AS_IT_IS)
 def test_thousands_of_any_bytes_are_sound_items_or_faults(name, files, data):
     check_files(files, name=name, data=data)
+
+
+# ---- long files
+
+BULKS = {
+    "brackets": b"[",
+    "objects": b'{"a":',
+    "elements": b"<a>",
+    "marks": b'"',
+    "cells in marks": b'a,"b\n',
+    "commas": b",",
+    "tabs": b"\t",
+    "blanks": b" ",
+    "one word": b"a",
+    "empty lines": b"\n",
+    "lines of tabs": b"\t\n",
+    "comments": b"# a = b\n",
+    "titles": b"1|t|x\n",
+    "entities": b"T1\tX 0 1\ta\n",
+    "words": b"a B-X\n",
+    "ends": b"I-X\n",
+    "returns": b"a\tO\r",
+    "backslashes": b"\\",
+    "combining": "\u0301".encode(),
+    "flags": "\U0001f1e9".encode(),
+}
+
+
+def check_bulk(folder: Path, *, content: bytes, name: str) -> None:
+    (folder / "train.txt").write_bytes(content)
+    (folder / "train.ann").write_bytes(content)
+    with time_limit():
+        check_file(folder / "train.txt", name=name, data=DataSpec())
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_repeated_thousands_of_times_is_read_in_no_time(name, tmp_path):
+    for content in BULKS.values():
+        check_bulk(tmp_path, content=content * 1000, name=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bulk", BULKS)
+@pytest.mark.parametrize("name", READ)
+def test_what_is_repeated_a_hundred_thousand_times_is_read_in_linear_time(name, bulk, tmp_path):
+    check_bulk(tmp_path, content=BULKS[bulk] * 100_000, name=name)

@@ -226,6 +226,39 @@ def check(form: Form, found: Sequence[Sentence], how: How, encoding: str) -> Non
         assert spans_in(path, data=form.data.model_copy(update={"format": form.name})) == found
 
 
+def check_saved(found: Sequence[Sentence], *, has_numbers: bool) -> None:
+    """A folder that `datasets` saves: tags as texts, or as numbers of a `ClassLabel`."""
+    import datasets
+
+    tags = [rendered.iob2(sentence) for sentence in found]
+    names = sorted({"O", *(tag for one in tags for tag in one)})
+    kind = datasets.ClassLabel(names=names) if has_numbers else datasets.Value("string")
+    features = datasets.Features(
+        {"tokens": datasets.Sequence(datasets.Value("string")), "ner_tags": datasets.Sequence(kind)}
+    )
+    columns = {"tokens": [list(sentence.words) for sentence in found], "ner_tags": tags}
+    with tempfile.TemporaryDirectory() as folder:
+        datasets.Dataset.from_dict(columns, features=features).save_to_disk(folder)
+        assert find_files(SplitFiles("train", (Path(folder),)), data=AS_USUAL, task=None)[0] == "datasets"
+        assert spans_in(Path(folder), data=AS_USUAL) == found
+
+
+SAVED = st.tuples(sentences(words=ANYTHING, labels=LABELS), st.booleans())
+
+
+@settings(deadline=None, max_examples=3, suppress_health_check=list(HealthCheck))
+@given(case=SAVED)
+def test_a_saved_dataset_gives_the_same_spans(case):
+    check_saved(case[0], has_numbers=case[1])
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@given(case=SAVED)
+def test_hundreds_of_saved_datasets_give_the_same_spans(case):
+    check_saved(case[0], has_numbers=case[1])
+
+
 @pytest.mark.parametrize("name", FORMS)
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -263,6 +263,29 @@ def check(form: Form, found: Sequence[Row], end: str, encoding: str) -> None:
             assert rows_in(path, data=data, problem=form.problem) == found
 
 
+def check_saved(found: Sequence[Row], *, has_numbers: bool) -> None:
+    """A folder that `datasets` saves: classes as texts, or as numbers of a `ClassLabel`."""
+    import datasets
+
+    text, label = datasets.Value("string"), datasets.ClassLabel(names=list(CLASSES))
+    kinds = {"premise": text, "hypothesis": text, "label": label if has_numbers else text}
+    columns = {
+        "premise": [row.text for row in found],
+        "hypothesis": [row.pair for row in found],
+        "label": [row.labels[0] for row in found],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        datasets.Dataset.from_dict(columns, features=datasets.Features(kinds)).save_to_disk(folder)
+        assert find_files(SplitFiles("train", (Path(folder),)), data=AS_USUAL, task=None)[0] == "datasets"
+        assert rows_in(Path(folder), data=AS_USUAL, problem="auto") == found
+
+
+@settings(deadline=None, max_examples=3, suppress_health_check=list(HealthCheck))
+@given(found=rows(IN_QUOTES, pairs=True), has_numbers=st.booleans())
+def test_a_saved_dataset_gives_the_same_texts_and_classes(found, has_numbers):
+    check_saved(found, has_numbers=has_numbers)
+
+
 @pytest.mark.parametrize("name", FORMS)
 @settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -71,6 +71,14 @@ def test_a_hashtag_with_a_tag_is_a_word_and_a_key_with_a_value_a_comment():
     assert [str(place.where.line) for place in source.notices.places["comment-lines"]] == ["1"]
 
 
+def test_a_number_sign_with_a_tag_is_a_word_though_no_other_word_has_that_tag(read):
+    assert read("Ada B-PER\n# B-MISC\n1 O\n") == [[("Ada", "B-PER"), ("#", "B-MISC"), ("1", "O")]]
+
+
+def test_a_column_of_numbers_that_does_not_begin_with_one_counts_no_words(read):
+    assert read("2 CD B-NP B-QUANTITY\n") == [[("2", "B-QUANTITY")]]
+
+
 @pytest.mark.parametrize(
     "comment",
     ["# newdoc", "# text = I live in O", "# id = 7", "#", "# a longer remark ends in O", "#remark", "# newdoc id = a"],
@@ -218,6 +226,19 @@ def test_a_forgotten_tag_in_a_file_of_tabs_does_not_make_the_second_word_a_tag(p
 
 def test_a_tag_without_a_word_is_a_problem(problems):
     assert 'train.txt:1: no word before the tag "O"' in problems("\tO\nAda\tB-PER\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "fix"),
+    [
+        ("Ada;B-PER\nslept;O\n", ";", "Put a tab there: tr ';' '\\t' < train.txt > tabs.conll"),
+        ("a/b/O\nAda/B-PER\n", "/", "Put a tab there: tr / '\\t' < train.txt"),
+        ("Ada/B-PER slept/O\nBo/B-PER ran/O ./O\n", "/", "Write a word, a tab and its tag a line, and an empty line"),
+    ],
+)
+def test_another_mark_between_word_and_tag_is_told_once(problems, text, mark, fix):
+    (told,) = problems(text)
+    assert told.startswith(f'train.txt:1: between word and tag stands "{mark}", not a tab or blanks\n    {fix}')
 
 
 def test_an_empty_tag_is_a_problem(problems):

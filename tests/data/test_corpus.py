@@ -229,6 +229,14 @@ def test_a_first_line_that_may_be_a_header_is_told_so(folder):
     assert "if this line names the columns: data: {header: true}" in message
 
 
+def test_label_numbers_are_no_types(folder):
+    message = told(folder({"train.txt": "Ada\t1\nsaw\t0\n", "dev.txt": "Ada\t1\n"}), task="token")
+    assert 'train.txt:1: the tag "1" of "Ada" is neither O nor a type with a prefix' in message
+    assert (
+        'train.txt:2: the tag "0" of "saw" is neither O nor a type with a prefix, such as B-PER\n    Did you' in message
+    )
+
+
 def test_tags_in_another_spelling_are_read_and_counted_at_their_first_place(folder):
     where = folder({"train.txt": "Ada\tb-PER\nKing\ti-PER\nsleeps\to\n\nBo\tb-PER\n", "dev.txt": "Ada\tb-PER\n"})
     train = read_corpus(DataSpec(dir=where), task="token").splits["train"]

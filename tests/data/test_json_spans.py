@@ -270,3 +270,10 @@ def test_any_json_is_read_or_refused_with_a_data_error(tmp_path_factory, items):
         return
     parts = [(document.text, part) for document in documents for entity in document.entities for part in entity.parts]
     assert all(0 <= start < end <= len(text) for text, (start, end) in parts)
+
+
+def test_numbers_of_columns_are_refused_and_break_no_look_at_the_file(read, tmp_path):
+    with pytest.raises(DataError, match="JSON has names, not numbers"):
+        read([{"text": "Ada", "entities": []}], columns={"text": 0, "label": -1})
+    source = Source(tmp_path / "train.jsonl", DataSpec(columns={"text": 0, "label": -1}))
+    assert looks_like_json_spans(source) in (True, False)

@@ -190,3 +190,10 @@ def test_any_json_is_read_or_refused_with_a_data_error(tmp_path_factory, items):
     except DataError:
         return
     assert all(isinstance(item, Document) or len(item.words) == len(item.tags) == len(item.lines) > 0 for item in found)
+
+
+def test_a_first_sentence_without_entities_may_have_entities_by_words(read):
+    empty, full = {"tokens": ["Ada", "slept"], "ner": []}, {"tokens": ["Ada", "slept"], "ner": [[0, 0, "PER"]]}
+    (first, second), source = read([empty, full])
+    assert (first.entities, [entity.label for entity in second.entities]) == ((), ["PER"])
+    assert not source.faults

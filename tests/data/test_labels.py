@@ -147,6 +147,12 @@ def test_types_and_single_slips_of_the_pen_are_no_other_spelling(tags):
     assert find_spelling(tags.split()) is None
 
 
+@pytest.mark.parametrize("tags", [{"0", "1", "2"}, {"(1", "1)", "-"}, {"0.98"}])
+def test_numbers_are_no_types_unless_the_scheme_is_stated(tags):
+    assert not has_bare_types(tags)
+    assert has_bare_types(tags, scheme="io")
+
+
 def test_bare_prefixes_are_entities_of_one_type():
     tags = normalise(["B", "I", "O", "B"], bare=has_bare_types({"B", "I", "O"}))
     assert tags_to_spans(tags) == [Span("entity", 0, 2), Span("entity", 3, 4)]

@@ -154,3 +154,10 @@ def test_any_bytes_are_read_or_refused_with_a_data_error(tmp_path_factory, conte
     except DataError:
         return
     assert all(len(s.words) == len(s.tags) == len(s.lines) > 0 for s in sentences)
+
+
+def test_a_header_without_a_place_for_tags_is_told_and_is_no_table_of_slots(source, faults):
+    assert not looks_like_slots(source("Ada\nslept\n", header=True))
+    assert faults("Ada\nslept\n", header=True) == [
+        (1, 'there is no column 1 for tag; the first one is 0, and the header names "Ada"')
+    ]

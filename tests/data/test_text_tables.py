@@ -220,6 +220,7 @@ def test_rows_behind_those_that_are_looked_at_are_read_once(write):
         ("train.txt", "Well, this is prose,\nand so is that, of course.\n", False, False),
         ("train.tsv", "text,label\na,b\n", False, True),
         ("train.csv", "no delimiter\n", False, True),
+        ("train.csv", "text,label\n" + '"a, b\tc",d\n' * 9, False, True),
         ("train.txt", "\n\n", False, False),
     ],
 )

@@ -49,6 +49,7 @@ def test_running_text_is_nothing_unless_a_task_is_named_whose_usual_format_tells
     ("name", "content", "format_"),
     [
         ("x.conll", "Ada\nsleeps\n", "conll"),
+        ("x.txt", "Ada/B-PER sleeps/O\n", "conll"),
         ("x.json", '{"w": ["Ada"], "t": ["B-PER"]}', "jsonl"),
         ("x.xml", "<?xml version='1.0'?><!DOCTYPE c [<!ENTITY a 'b'>]><collection><document/></collection>", "bioc"),
         ("x.xml", "<Note><TAGS></TAGS></Note>", "mae"),

@@ -125,3 +125,9 @@ def test_any_bytes_are_nodes_or_a_data_error(tmp_path, content):
     with suppress(DataError):
         assert all(node.end_line >= node.line for node in nodes(tmp_path, content)[1:])
     assert isinstance(outline(Source(tmp_path / "a.xml")), list)
+
+
+@pytest.mark.parametrize("content", ["\n<!-- nothing -->", "\n<!-- nothing -->\n"])
+def test_what_ends_too_early_is_told_at_the_last_line(tmp_path, content):
+    with pytest.raises(DataError, match=r"a\.xml:2: is not well-formed XML: no element found"):
+        nodes(tmp_path, content)

@@ -10,20 +10,25 @@ import io
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from make_cli import command_of, command_words, help_text, make_page
 
+from nertune.data.readers import READERS
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
 from nertune.spec.study import StudySpec, sections
+from nertune.workflows.run_data_check import check
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block that shows a file: ```text FORMAT/EXAMPLE/FILE and options of `nertune data check`, or FORMAT/FILE beside it
+SHOWN_FILE = re.compile(r"^```text (\S+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KEY = re.compile(rf"`({'|'.join(sections())})\.([a-z_0-9]+)(?=[`:.= ])")
 NOT_KEYS = {"model.safetensors"}
 
@@ -46,9 +51,36 @@ def typed_commands(page: Path) -> Iterator[list[str]]:
     """What follows `$ nertune` in the blocks of a page, and `nertune` in its sentences."""
     for _, code in FENCE.findall(text(page)):
         for line in re.findall(r"^\$ (?:[A-Z_]+=\S+ )?nertune (.*)", code.replace("\\\n", " "), re.MULTILINE):
-            yield shlex.split(line, comments=True)
+            yield [*takewhile(lambda word: word != "|", shlex.split(line, comments=True))]
     for inline in re.findall(r"`nertune ([^`]*\s[^`]*)`", FENCE.sub("", text(page))):
-        yield shlex.split(inline)
+        words = shlex.split(inline)
+        if len(words) > len(command_name(words)):  # else a command is named, not typed
+            yield words
+
+
+def command_name(words: list[str]) -> tuple[str, ...]:
+    """The words that are the command's name: `search`, `data check`."""
+    return tuple(words[: 2 if words[0] == "data" else 1])
+
+
+def shown_files() -> dict[str, dict[str, str]]:
+    """The files that the page on data shows: example (`conll/news`) -> path -> content."""
+    examples: dict[str, dict[str, str]] = {}
+    for path, _, content in SHOWN_FILE.findall(text(DOCS / "data.md")):
+        examples.setdefault(path.rpartition("/")[0] if path.count("/") > 1 else path.partition(".")[0], {})[path] = (
+            content
+        )
+    return examples
+
+
+def shown_options(example: str) -> list[str]:
+    """The `KEY=VALUE` of the options that stand beside an example's files."""
+    found = [
+        shlex.split(info)
+        for path, info, _ in SHOWN_FILE.findall(text(DOCS / "data.md"))
+        if path.startswith(f"{example}/")
+    ]
+    return [word for words in found for word in words if word != "--set"]
 
 
 def headings(page: Path) -> set[str]:
@@ -76,9 +108,9 @@ def test_all_commands_on_the_pages_are_understood() -> None:
     typed = [words for page in PAGES for words in typed_commands(page) if "--help" not in words]
     assert len(typed) > 10
     for words in typed:
-        n_names = 2 if words[0] == "data" else 1
-        command = command_of(tuple(words[:n_names]))
-        assert command.make_context(words[0], words[n_names:]) is not None  # raises what the command line would say
+        name = command_name(words)
+        context = command_of(name).make_context(name[-1], words[len(name) :])  # raises what the command line would say
+        assert context is not None
 
 
 def test_readme_names_make_targets_that_there_are() -> None:
@@ -108,6 +140,24 @@ def test_study_file_page_has_every_key() -> None:
     known = {f"{name}.{field}" for name, section in sections().items() for field in section.model_fields}
     missing = [key for key in known | (StudySpec.model_fields.keys() - sections().keys()) if f"`{key}`" not in page]
     assert not missing
+
+
+@pytest.mark.parametrize("example", shown_files())
+def test_files_on_the_page_are_read_as_they_stand(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path, content in shown_files()[example].items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(content, encoding="utf-8")
+    checked = check([Path(example)], edits=shown_options(example), tell=print)
+    assert checked.summary.format == example.partition("/")[0]
+    assert any(any(split.labels.values()) for split in checked.summary.splits)
+    assert not checked.has_failed(strict=False)
+
+
+def test_every_format_that_is_read_is_shown() -> None:
+    assert {example.partition("/")[0] for example in shown_files()} == READERS.keys() - {"datasets"}  # a folder
 
 
 @pytest.mark.parametrize("code", blocks("yaml"))

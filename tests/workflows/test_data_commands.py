@@ -131,6 +131,21 @@ def test_wrong_words_are_answered_with_what_to_type(nertune: Run, corpus: Path, 
     assert (code, told in err) == (2, True)
 
 
+def test_what_is_not_there_or_in_no_known_format_is_told_with_what_is(nertune: Run, corpus: Path) -> None:
+    assert "Did you mean corpus/train.conll?" in nertune("check", "corpus/trian.conll")[2]
+    write("notes/a.txt", "Ada sleeps .\n")
+    assert 'has a format that is known; it holds "a.txt"' in nertune("check", "notes")[2]
+    assert "so do the files that are named here" in nertune("check", "corpus", "--set", "data.train=x.txt")[2]
+
+
+def test_without_a_study_its_words_are_told_as_options(nertune: Run) -> None:
+    Path("latin.conll").write_bytes("Zoë\tB-PER\n".encode("latin-1"))
+    code, _, told = nertune("check", "latin.conll")
+    assert (code, "data: {encoding: latin-1}" in told) == (2, True)
+    assert told.endswith("without a study file, data: {KEY: VALUE} is typed so: --set data.KEY=VALUE\n")
+    assert nertune("check", "latin.conll", "--set", "data.encoding=latin-1")[0] == 0
+
+
 def test_a_study_is_checked_as_its_commands_read_it(nertune: Run) -> None:
     write("all.tsv", "text\tlabel\n" + TEXTS)
     write(

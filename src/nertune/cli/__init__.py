@@ -381,9 +381,17 @@ def main() -> None:
     except (InterruptedByUserError, StoppedError) as error:
         _fail(error, last=f"Continue with: {_same_command()}")
     except NertuneError as error:
-        _fail(error)
+        _fail(error, last=_as_option(error, words=sys.argv[1:]))
     except KeyboardInterrupt:
         _fail(InterruptedByUserError("Interrupted"), last=f"Continue with: {_same_command()}")
+
+
+def _as_option(error: NertuneError, *, words: list[str]) -> str | None:
+    """How to type what a message says in the words of a study file, where `nertune data` is used without one."""
+    has_study = any(word.endswith((".yaml", ".yml")) for word in words)
+    if words[:1] != ["data"] or has_study or "data: {" not in str(error):
+        return None
+    return "Here, without a study file, data: {KEY: VALUE} is typed so: --set data.KEY=VALUE"
 
 
 def _fail(error: NertuneError, *, last: str | None = None) -> None:

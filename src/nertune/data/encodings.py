@@ -12,7 +12,8 @@ MARKS = (  # UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 WIDE = ("utf-16", "utf-32")
-NOT_OF_FILES = ("idna", "punycode")  # Python's encodings of names on the web
+# Python's encodings of names on the web; and those that can say half a character, which no other file could hold.
+NOT_OF_FILES = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape")
 
 # How files begin that are no text. Text may begin with letters such as PAR1, but then no zero byte follows.
 SIGNATURES = (

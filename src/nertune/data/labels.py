@@ -37,6 +37,8 @@ OTHER_SPELLINGS = {
     "bmes": re.compile(r"(?P<prefix>[BMES])-(?P<label>.+)"),
 }
 
+NUMBER = re.compile(r"[(\[]?-?\d+(?:\.\d+)?[)\]]?|[-_*]")  # or what stands in place of one
+
 # Prefixes of the first, inner and last word of a span, and of a span of one word.
 WRITTEN = {"iob2": ("B", "I", "I", "B"), "io": ("I", "I", "I", "I"), "bioes": ("B", "I", "E", "S")}
 
@@ -62,7 +64,8 @@ def has_bare_types(tags: Iterable[str], *, scheme: str | None = None) -> bool:
     """Whether the tags of a file are types without prefixes (`PER PER O`).
 
     One tag such as `B-PER` makes all of them prefixed. Under a stated `scheme` of io only `I-PER` does, so that a type
-    `B-cell` can be said; under another stated scheme none are bare.
+    `B-cell` can be said; under another stated scheme none are bare. Numbers are no types, but label ids, scores or
+    references, unless the scheme is stated.
     """
     inside = set(tags) - {OUTSIDE}
     if not inside or scheme not in (None, "io"):
@@ -70,6 +73,8 @@ def has_bare_types(tags: Iterable[str], *, scheme: str | None = None) -> bool:
     if scheme == "io":
         return not any(tag == "I" or tag.startswith("I-") for tag in inside)
     if any(has_prefix(tag) and tag not in PREFIXES for tag in inside):
+        return False
+    if any(map(str.isdigit, "".join(inside))) and all(map(NUMBER.fullmatch, inside)):
         return False
     return not (inside <= PREFIXES.keys() and inside & {"B", "I"})  # the bare prefixes B I O
 

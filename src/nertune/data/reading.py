@@ -16,7 +16,7 @@ from nertune.data.mapping import to_examples
 from nertune.data.notices import KEPT_PLACES
 from nertune.data.readers import READERS, Format, Item, find_format, recognised
 from nertune.data.readers.hub import is_saved
-from nertune.data.source import LabelledText, Source, TaggedSentence
+from nertune.data.source import LabelledText, Source, TaggedSentence, listed
 from nertune.data.store import Examples, TaggedTable, store_examples, store_tagged, store_texts
 from nertune.errors import DataError, Where
 from nertune.spec.study import DataSpec
@@ -120,8 +120,10 @@ def _format_of_most(paths: list[Path], *, folder: Path, data: DataSpec, task: Ta
         for name in _recognised(Source(path, data), task=task)[:1]:
             votes[name] = votes.get(name, 0) + READERS[name].is_certain
     if not votes:
+        names = [str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder)]
         raise Source(folder).problem(
-            "no file in this folder has a format that is known", fix="See: nertune data formats"
+            f"no file in this folder has a format that is known; it holds {listed(names) or 'none'}",
+            fix="Name one file to see what is wrong with it, or a format: nertune data formats",
         )
     return max(votes, key=lambda name: votes[name])
 

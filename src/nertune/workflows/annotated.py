@@ -15,10 +15,11 @@ from nertune.data.readers import READERS
 from nertune.data.readers.hub import hub_task
 from nertune.data.reading import find_files
 from nertune.data.source import Source
-from nertune.errors import DataError, UserError, Where
+from nertune.errors import DataError, UserError, Where, closest, shown_path
 from nertune.spec.load import NO_MODEL, load_study, study_of_edits
 from nertune.spec.study import StudySpec
 
+FILE_KEYS = ("data.dir", "data.train", "data.dev", "data.test", "data.hub")
 STUDY_ENDINGS = (".yaml", ".yml")
 
 
@@ -58,6 +59,7 @@ def find_annotated(
             raise UserError("a study file says its task and format itself", fix="Change it there, or with --set")
         spec = load_study(paths[0], edits=edits)
         return Annotated(spec, paths[0].absolute(), present_splits(spec.data))
+    _refuse_other_files(edits)
     spec = study_of_options(edits, form=form)
     files = _files_of_folder(paths[0]) if len(paths) == 1 and paths[0].is_dir() else _files_by_name(paths)
     return Annotated(spec.model_copy(update={"task": find_task(files, spec=spec, task=task)}), None, files)
@@ -99,7 +101,19 @@ def check_there(paths: Sequence[Path]) -> None:
     """Raise DataError for a path that is not there."""
     for path in paths:
         if not path.exists():
-            raise DataError("there is no such file or folder", where=Where(path), fix="Check the path")
+            beside = sorted(one.name for one in path.parent.iterdir()) if path.parent.is_dir() else []
+            near = closest(path.name, beside)
+            fix = f"Did you mean {shown_path(path.with_name(near))}?" if near else "Check the path"
+            raise DataError("there is no such file or folder", where=Where(path), fix=fix)
+
+
+def _refuse_other_files(edits: Sequence[str]) -> None:
+    """Raise UserError for an edit that says what is read where paths say it."""
+    for edit in edits:
+        key = edit.partition("=")[0].strip()
+        if key in FILE_KEYS:
+            fix = f"Leave {key} out; several files may be named: nertune data check train.conll dev.conll"
+            raise UserError(f"{key} says what is read, but so do the files that are named here", fix=fix)
 
 
 def _files_of_folder(folder: Path) -> dict[str, SplitFiles]:

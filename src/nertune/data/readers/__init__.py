@@ -12,7 +12,7 @@ from nertune.data.json_lines import is_json
 from nertune.data.readers.bioc import looks_like_bioc, read_bioc
 from nertune.data.readers.brat import looks_like_brat, read_brat
 from nertune.data.readers.cerebras import looks_like_cerebras, read_cerebras
-from nertune.data.readers.conll import ENDINGS, looks_like_conll, read_conll
+from nertune.data.readers.conll import ENDINGS, has_other_border, looks_like_conll, read_conll
 from nertune.data.readers.hub import looks_like_hub, read_hub
 from nertune.data.readers.json_spans import looks_like_json_spans, read_json_spans
 from nertune.data.readers.json_texts import looks_like_json_texts, read_json_texts
@@ -95,6 +95,8 @@ JSON: dict[Task, str] = {"token": "jsonl", "sequence": "jsonl-texts"}  # the sam
 
 def recognised(source: Source) -> list[str]:
     """The formats that a file looks like, the most special first."""
+    if looks_like_hub(source):  # a folder or a name, which no other reader can open
+        return ["datasets"]
     return [name for name, form in READERS.items() if form.recognise(source)]
 
 
@@ -142,7 +144,8 @@ def _meant(source: Source, *, task: Task | None) -> str:
         return _meant_xml(source, task=task)
     if task != "sequence" and holds_abstracts(source):
         return "pubtator"
-    if task is None and (source.path.suffix.casefold() in ENDINGS or source.columns.keys() & TOKEN_COLUMNS):
+    is_conll = source.path.suffix.casefold() in ENDINGS or has_other_border(source)
+    if task is None and (is_conll or source.columns.keys() & TOKEN_COLUMNS):
         return USUAL["token"]
     if task is None:
         raise source.problem(

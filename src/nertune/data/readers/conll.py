@@ -19,8 +19,10 @@ from nertune.data.readers.conll_layout import (
     body_rows,
     columns_of,
     find_layout,
+    find_other_border,
     find_other_tags,
     global_columns,
+    head_rows,
     is_document_start,
     is_tag,
     split_at_returns,
@@ -90,6 +92,11 @@ def looks_like_conll(source: Source) -> bool:
     words = [row for row in fitting if " " not in row[layout.word]]
     are_words = len(words) >= MOST * len(rows) > 0 and labels.OUTSIDE in tags
     return are_words and _has_inner_blank(source.head_lines)
+
+
+def has_other_border(source: Source) -> bool:
+    """Whether something else than a tab or blanks stands between words and tags."""
+    return find_other_border(head_rows(source, is_tabbed=False)) is not None
 
 
 def _has_inner_blank(lines: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from nertune.data.source import (
     missing_column,
     quoted,
 )
-from nertune.errors import DataError
+from nertune.errors import DataError, shown_path
 
 WORD_NAMES = {"word", "words", "token", "tokens", "form", "text"}
 TAG_NAMES = {"tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "entity", "ne", "iob", "bio"}
@@ -33,7 +34,7 @@ SEVERAL_IDS = re.compile(r"[0-9]+[-.][0-9]+")  # a multiword token `3-4`, an emp
 NER_IN_MISC = re.compile(r"(?:^|\|)ner=([^|]*)", re.IGNORECASE)  # `NER=B-PER|SpaceAfter=No`; Stanza writes `ner=`
 NOTHING = {"_", "*"}  # in CoNLL-U Plus: no annotation, or no part of one
 CONLLU_COLUMNS = 10
-MOST = 0.9  # of the lines must have a tag in a column, to be taken for that of the tags
+OTHER_BORDERS = (";", ",", "|", "/", "\\", ":")  # what some tools write where CoNLL has a tab or blanks
 
 Row = list[str]  # the columns of a line; [""]: a blank line
 NumberedRow = tuple[int, Row]
@@ -132,7 +133,11 @@ def find_layout(source: Source) -> tuple[Layout, list[DataError]]:
         layout, problems = _layout_of(source, rows=rows)
         layout = replace(layout, is_tabbed=False)
     if not problems:
-        problems = [*_no_table(source, rows=rows, layout=layout), *_no_tags(source, rows=rows, layout=layout)]
+        problems = [
+            *_other_border(source, rows=rows),
+            *_no_table(source, rows=rows, layout=layout),
+            *_no_tags(source, rows=rows, layout=layout),
+        ]
     return layout, problems
 
 
@@ -284,9 +289,14 @@ def _guessed_places(rows: Sequence[Row]) -> dict[str, tuple[int, ...]]:
     """
     usual = _usual_columns(rows)
     whole = [row for row in rows if len(row) == usual]
-    tagged = [sum(is_tag(row[place]) for row in whole) >= MOST * len(rows) > 0 for place in range(usual)]
+    tagged = [sum(is_tag(row[place]) for row in whole) * 2 > len(rows) for place in range(usual)]
     places = [place for place, holds in enumerate(tagged) if holds and any(labels.has_prefix(r[place]) for r in whole)]
-    if tagged[-1] or len(places) != 1 or (places == [0] and usual > 2):
+    if (
+        any(row[-1] == labels.OUTSIDE for row in whole)
+        or tagged[-1]
+        or len(places) != 1
+        or (places == [0] and usual > 2)
+    ):
         return {}
     return {"tag": (places[0],)} if places[0] else {"word": (1,), "tag": (0,)}
 
@@ -372,6 +382,38 @@ def _tag_in_misc(cell: str) -> str:
 
 
 # ---- what speaks against a layout
+
+
+def find_other_border(rows: Sequence[NumberedRow]) -> str | None:
+    """The mark before the tag where most cells are a word with its tag, as in `Ada;B-PER` or `Ada/B-PER slept/O`."""
+    cells = [cell for _, row in rows for cell in row]
+    return next(
+        (mark for mark in OTHER_BORDERS if sum(_ends_with_tag(cell, mark=mark) for cell in cells) * 2 > len(cells)),
+        None,
+    )
+
+
+def _ends_with_tag(cell: str, *, mark: str) -> bool:
+    before, _, tag = cell.rpartition(mark)
+    return bool(before) and is_tag(tag)
+
+
+def _other_border(source: Source, *, rows: Sequence[NumberedRow]) -> list[DataError]:
+    mark = find_other_border(rows)
+    if mark is None:
+        return []
+    message, line = f'between word and tag stands "{mark}", not a tab or blanks', rows[0][0]
+    if max(len(row) for _, row in rows) > 1:
+        fix = f"Write a word, a tab and its tag a line, and an empty line after each sentence: {_example(rows, mark)}"
+        return [source.problem(message, line=line, fix=fix)]
+    name = shlex.quote(shown_path(source.path))
+    fix = f"Put a tab there: tr {shlex.quote(mark)} '\\t' < {name} > tabs.conll, if {mark} stands in no word."
+    return [source.problem(message, line=line, fix=fix)]
+
+
+def _example(rows: Sequence[NumberedRow], mark: str) -> str:
+    word, _, tag = next(cell for _, row in rows for cell in row if _ends_with_tag(cell, mark=mark)).rpartition(mark)
+    return f"{quoted(word)[1:-1]}<TAB>{tag}"
 
 
 def _no_table(source: Source, *, rows: Sequence[NumberedRow], layout: Layout) -> list[DataError]:
