@@ -158,6 +158,13 @@ def test_a_study_is_checked_as_its_commands_read_it(nertune: Run) -> None:
     assert set(told["splits"][0]["labels"]) == {"good", "poor"}
 
 
+def test_a_file_of_a_folder_that_is_not_read_is_counted(nertune: Run) -> None:
+    write("docs/a.conll", TRAIN)
+    write("docs/b.conll", "Ada\nsleeps\n")
+    code, out, _ = nertune("check", "docs", "--list", "unread-files")
+    assert (code, out.splitlines()) == (0, ["docs/b.conll: looks like something else"])
+
+
 # ---- stats
 
 

@@ -187,6 +187,11 @@ KINDS: dict[str, Kind] = {
         "documents without an annotation file",
         "They are read as having no entity; delete those not annotated.",
     ),
+    "unread-files": Kind(
+        "warning",
+        "files of the folder that are not read",
+        "Correct what keeps them from being recognised, or move them.",
+    ),
     "left-out-entities": Kind("notice", "entities left out by data.keep", "As the study file says."),
     "left-out-texts": Kind("notice", "texts left out by data.keep", "As the study file says."),
     "unseen-labels": Kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -59,6 +59,7 @@ def read_split(
     source = open_source(files, form=READERS[name], data=data)
     source.notices.limit = limit
     source.found = source.found if like is None else like.found
+    _tell_left_out(files, paths=paths, source=source)
     items = _items(source, paths=paths, form=READERS[name])
     first = next(items, None)
     if first is None:
@@ -97,6 +98,14 @@ def find_files(
             f"no file in this folder looks like {name} ({READERS[name].holds})", fix="Check data.format."
         )
     return name, chosen
+
+
+def _tell_left_out(files: SplitFiles, *, paths: Sequence[Path], source: Source) -> None:
+    """Count the files of a folder of documents that look like something else: no label is lost unseen."""
+    folders = [path for path in files.paths if path.is_dir() and path not in paths]
+    for path in (path for folder in folders for path in files_in(folder)):
+        if path not in paths:
+            source.notices.add("unread-files", Where(path), "looks like something else")
 
 
 def open_source(files: SplitFiles, *, form: Format, data: DataSpec) -> Source:

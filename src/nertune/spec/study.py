@@ -59,7 +59,7 @@ class SplitSpec(Section):
     seed: Annotated[int, Field(ge=0)] = Field(1, description="Of the draw: equal seed and data, equal split")
     by: Literal["document", "sentence"] = Field(
         "document",
-        description="What stays together: whole documents where the format knows them (else sentences), or single sentences. Equal texts stay together always",
+        description="What stays together: whole documents where the format knows them (else sentences), or single sentences. Equal documents stay together, and equal texts that are in no document",
     )
     stratify: bool = Field(True, description="Keep the shares of the labels alike in all parts, as far as can be")
 
