@@ -229,6 +229,18 @@ def test_a_first_line_that_may_be_a_header_is_told_so(folder):
     assert "if this line names the columns: data: {header: true}" in message
 
 
+def test_entities_that_a_new_name_makes_alike_are_one_and_counted(folder):
+    where = folder({"train.txt": "a\tB-X|B-Y\nb\tI-X|I-Y\nc\tO|I-Y\n\nd\tB-X|B-Z\n\ne\tB-X|B-Y\n"})
+    data = DataSpec(train=where / "train.txt", rename={"Y": "X"})
+    train = read_corpus(data, task="token", splits=("train",)).splits["train"]
+    assert [example.spans for example in train.examples] == [
+        (Span("X", 0, 3),),
+        (Span("X", 0, 1), Span("Z", 0, 1)),
+        (Span("X", 0, 1),),
+    ]
+    assert train.notices.counts == {"overlapping-entities": 1, "duplicate-entities": 1}
+
+
 def test_label_numbers_are_no_types(folder):
     message = told(folder({"train.txt": "Ada\t1\nsaw\t0\n", "dev.txt": "Ada\t1\n"}), task="token")
     assert 'train.txt:1: the tag "1" of "Ada" is neither O nor a type with a prefix' in message

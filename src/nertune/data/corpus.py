@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from nertune.data.files import SPLITS, SplitFiles, find_splits, present_splits
 from nertune.data.labels import labels_of
 from nertune.data.notices import KEPT_PLACES, Notices
 from nertune.data.reading import RawSplit, read_split
-from nertune.data.source import PLURAL_LABEL, Faults, Source
+from nertune.data.source import PLURAL_LABEL, Faults, Source, quoted
 from nertune.data.splitting import PARTS, Parts, draw_parts, pack_parts, unpack_parts
 from nertune.data.store import Examples, TaggedTable, store_examples
 from nertune.data.tagging import TagReading, read_spans, recognise_tags, tag_faults
@@ -213,7 +214,23 @@ def _choose_spans(example: TokenExample, data: DataSpec, notices: Notices) -> To
     kept = tuple(span for span in named if data.keep is None or span.label in data.keep)
     if len(kept) < len(named):
         notices.add("left-out-entities", example.where, n=len(named) - len(kept))
-    return replace(example, spans=kept)
+    return replace(example, spans=_without_merged(kept, example=example, notices=notices) if data.rename else kept)
+
+
+def _without_merged(spans: Sequence[Span], *, example: TokenExample, notices: Notices) -> tuple[Span, ...]:
+    """The spans without those that share words with a longer one, or an equal one, which now has the same type."""
+    if all(before.end <= span.start for before, span in pairwise(spans)):
+        return tuple(spans)
+    chosen: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        alike = [one for one in chosen if one.label == span.label and one.start < span.end and span.start < one.end]
+        if not alike:
+            chosen.append(span)
+        else:
+            kind = "duplicate-entities" if span in alike else "overlapping-entities"
+            mention = quoted(" ".join(example.words[span.start : span.end]))
+            notices.add(kind, example.where, f"{span.label} {mention}, by data.rename")
+    return tuple(sorted(chosen, key=lambda span: (span.start, span.end, span.label)))
 
 
 def _choose_classes(example: SequenceExample, data: DataSpec, notices: Notices) -> SequenceExample | None:
