@@ -8,7 +8,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,7 @@ def study(bert_folder: Path, tmp_path: Path) -> Callable[..., StudySpec]:
         data: dict[str, Any] | None = None,
         model: dict[str, Any] | None = None,
         search: dict[str, Any] | None = None,
+        stages: Sequence[dict[str, Any]] = (),
         **train: Any,
     ) -> StudySpec:
         return StudySpec.model_validate(
@@ -185,6 +186,7 @@ def study(bert_folder: Path, tmp_path: Path) -> Callable[..., StudySpec]:
                 "data": {"dir": str(tmp_path), **(data or {})},
                 "model": {"base": str(bert_folder), **(model or {})},
                 "train": {"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32", **train},
+                "stages": list(stages),
                 "search": search or {},
                 "output": str(tmp_path / "output"),
             }

@@ -10,6 +10,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src" / "nertune"
 FLOOR = {
     "errors": 0,
+    "hooks": 1,
     "spec": 1,
     "data": 2,
     "results": 2,
@@ -19,6 +20,7 @@ FLOOR = {
     "track": 3,
     "report": 3,
     "tasks": 4,
+    "testing": 4,
     "train": 5,
     "pretrain": 5,
     "trials": 6,
@@ -28,13 +30,22 @@ FLOOR = {
     "workflows": 8,
     "cli": 9,
 }
-LEARNING = ("models/*", "tasks/*", "train/*", "trials/*", "pretrain/*")  # the only rooms that know torch and its kin
+LEARNING = (  # who knows torch and its kin
+    "models/*",
+    "tasks/*",
+    "train/*",
+    "trials/*",
+    "pretrain/*",
+    "predict/*",
+    "testing.py",
+)
 DOORS = {
     "typer": ("cli/*",),
     "click": ("cli/*",),
     "optuna": ("search/*",),
     "sqlalchemy": ("results/database.py", "search/storage.py"),
     "aim": ("track/aim*.py",),
+    "wandb": ("track/wandb*.py",),
     "seqeval": (),
     "sklearn": (),
     "evaluate": (),
@@ -110,6 +121,7 @@ def test_outside_packages_are_imported_at_their_doors_only():
         "torch",
         "transformers",
         "aim",
+        "wandb",
     }
 
 
@@ -124,6 +136,7 @@ def test_command_line_loads_nothing_heavy():
         "optuna",
         "sqlalchemy",
         "aim",
+        "wandb",
         "datasets",
         "pyarrow",
         "pydantic",

@@ -71,6 +71,10 @@ class ModelError(UserError):
     """A base model or tokenizer that is missing, incomplete or of the wrong kind."""
 
 
+class HookError(UserError):
+    """Code of the user's own that a study names, and that cannot be used."""
+
+
 class StudyConflictError(UserError):
     """A folder, database or record that belongs to something else, or to an older form of the study."""
 
@@ -107,7 +111,16 @@ class InterruptedByUserError(NertuneError):
 
 ERRORS = {
     cls.__name__: cls
-    for cls in (UserError, StudyFileError, DataError, ModelError, StudyConflictError, NoScoreError, StoppedError)
+    for cls in (
+        UserError,
+        StudyFileError,
+        DataError,
+        ModelError,
+        HookError,
+        StudyConflictError,
+        NoScoreError,
+        StoppedError,
+    )
 }
 
 

@@ -37,6 +37,7 @@ JSON_FORMATS = {
     "jsonl-texts": "texts",
 }
 COMPANIONS = {"label2id.json", "note.dtd", "train.tags"}
+NOT_ANNOTATED = {"hooks", "legacy"}  # other kinds of files
 NOT_RECOGNISED = {"pubtator/bad.txt"}  # its third line belongs to no document
 
 
@@ -44,6 +45,7 @@ def seed_files() -> dict[Path, str]:
     """Each annotated file, and its format."""
     by_stem = {stem: name for name, stems in JSON_FORMATS.items() for stem in stems.split()}
     files = [path for path in sorted(FILES.rglob("*")) if path.is_file() and path.name not in COMPANIONS]
+    files = [path for path in files if path.relative_to(FILES).parts[0] not in NOT_ANNOTATED]
     return {
         path: by_stem[path.stem] if path.parent.name == "json" else path.relative_to(FILES).parts[0] for path in files
     }

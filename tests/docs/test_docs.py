@@ -204,3 +204,22 @@ def test_transformers_snippets_run_on_a_saved_model(code: str, bert_folder: Path
     assert changed == 1
     assert len(tags) == (9 if is_token else 2)
     assert set(tags) <= set(labels.values())
+
+
+@pytest.mark.parametrize("code", [block for block in blocks("python") if block.values[0].startswith("# loads: ")])
+def test_snippets_that_load_a_model_of_ours_run(code: str, bert_folder: Path, tmp_path: Path) -> None:
+    from nertune.models.build import build_model, load_base
+    from nertune.models.tokenizers import load_tokenizer
+    from nertune.spec.study import ModelSpec
+    from nertune.train.checkpoints import save_model
+
+    tags = ("B-PER", "I-PER", "O")
+    base = load_base(ModelSpec(base=str(bert_folder), crf=True), task="token", labels=tags)
+    tokenizer = load_tokenizer(str(bert_folder), task="token")
+    save_model(build_model(base, seed=1), tokenizer=tokenizer, folder=tmp_path)
+    code, changed = re.subn(r'^folder = ".*"$', f"folder = {str(tmp_path)!r}", code, flags=re.MULTILINE)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "snippet", "exec"), {})
+    assert changed == 1
+    assert ast.literal_eval(printed.getvalue()) == list(tags)

@@ -122,11 +122,11 @@ def test_the_problem_is_stored_whatever_the_base_was_trained_for(bert_folder, tm
         assert base.config.problem_type == told
 
 
-def test_several_labels_have_the_loss_and_decode_of_several(bert_folder):
-    spec = ModelSpec(base=str(bert_folder), problem="multi_label")
-    decoded, probabilities = load_base(spec, task="sequence", labels=TAGS).head.decode(torch.tensor([[-1.0, 0.0, 2.0]]))
-    assert decoded.tolist() == [[False, False, True]]
-    assert probabilities[0].tolist() == pytest.approx([0.2689, 0.5, 0.8808], abs=1e-4)
+@pytest.mark.parametrize(("threshold", "told"), [(0.3, 0.3), ("tuned", 0.5)])
+def test_several_labels_have_a_threshold_each(bert_folder, threshold, told):
+    spec = ModelSpec(base=str(bert_folder), problem="multi_label", threshold=threshold)
+    (head,) = load_base(spec, task="sequence", labels=TAGS).heads
+    assert (head.problem, head.thresholds, head.tunes_thresholds) == ("multi_label", (told,) * 3, threshold == "tuned")
 
 
 def test_config_overrides_reach_the_model(bert_folder):

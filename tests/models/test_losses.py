@@ -13,7 +13,10 @@ from nertune.models.losses import (
     binary_cross_entropy,
     cross_entropies,
     cross_entropy,
+    focal,
+    item_loss,
 )
+from nertune.spec.study import TrainSpec
 
 LOGITS = torch.tensor([[[2.0, 0.0], [0.0, 1.0], [5.0, 5.0]]])
 LABELS = torch.tensor([[0, 0, IGNORED]])
@@ -69,3 +72,46 @@ def test_parts_of_a_batch_of_label_sets_add_up_to_the_batch():
     logits, labels = torch.randn(6, 5), torch.randint(0, 2, (6, 5)).float()
     parts = [binary_cross_entropy(logits[rows], labels[rows], n_items=30) for rows in (slice(0, 1), slice(1, 6))]
     assert sum(parts).item() == pytest.approx(binary_cross_entropy(logits, labels, n_items=30).item())
+
+
+RIGHT = exp(-PARTS[0]), exp(-PARTS[1])  # probabilities of label 0 at the two labelled positions
+
+
+def test_focal_loss_by_hand():
+    by_hand = sum((1 - right) ** 2 * part for right, part in zip(RIGHT, PARTS, strict=True)) / 2
+    assert focal(LOGITS, LABELS, n_items=2, gamma=2.0).item() == pytest.approx(by_hand)
+    assert focal(LOGITS, LABELS, n_items=2, gamma=0.0).item() == pytest.approx(sum(PARTS) / 2)
+
+
+def test_weights_of_labels_by_hand():
+    labels = torch.tensor([[0, 1, IGNORED]])
+    weights = torch.tensor([3.0, 0.5])
+    by_hand = (3.0 * PARTS[0] + 0.5 * log(1 + exp(-1))) / 2
+    assert cross_entropy(LOGITS, labels, n_items=2, weights=weights).item() == pytest.approx(by_hand)
+    assert focal(LOGITS, labels, n_items=2, gamma=0.0, weights=weights).item() == pytest.approx(by_hand)
+
+
+def test_positives_of_several_labels_are_weighed_by_hand():
+    positives = torch.tensor([2.0, 5.0])
+    by_hand = (2 * log(1 + exp(-2)) + log(2) + 2 * log(1 + exp(1)) + 5 * log(1 + exp(-3))) / 4
+    assert binary_cross_entropy(SEVERAL, CHOSEN, n_items=4, weights=positives).item() == pytest.approx(by_hand)
+
+
+def test_focal_loss_of_several_labels_by_hand():
+    wrong = [1 / (1 + exp(2)), 0.5, 1 / (1 + exp(-1)), 1 / (1 + exp(3))]  # of each yes and no
+    by_hand = sum(-log(1 - share) * share**2 for share in wrong) / 4
+    assert binary_cross_entropy(SEVERAL, CHOSEN, n_items=4, gamma=2.0).item() == pytest.approx(by_hand)
+
+
+def test_words_without_gold_are_no_part_of_a_loss_of_several_labels():
+    blind = torch.full((1, 2), float(IGNORED))
+    logits, labels = torch.cat([SEVERAL, torch.ones(1, 2)]), torch.cat([CHOSEN, blind])
+    assert binary_cross_entropy(logits, labels, n_items=4) == binary_cross_entropy(SEVERAL, CHOSEN, n_items=4)
+    assert binary_cross_entropies(logits, labels).isnan().tolist() == [False, False, True]
+
+
+def test_the_point_chooses_the_loss():
+    options = {"weights": None, "problem": "single_label"}
+    plain, turned = (item_loss(TrainSpec(loss=loss), **options) for loss in ("cross_entropy", "focal"))
+    assert plain(LOGITS, LABELS, n_items=2) == cross_entropy(LOGITS, LABELS, n_items=2)
+    assert turned(LOGITS, LABELS, n_items=2) == focal(LOGITS, LABELS, n_items=2, gamma=2.0)

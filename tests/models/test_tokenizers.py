@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 from nertune.errors import ModelError
@@ -110,3 +110,63 @@ def test_a_broken_tokenizer_file_is_the_users_to_mend(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_tokenizer(str(tmp_path), task="token")
+
+
+def text_pieces(tokenizer, text):
+    return tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+@pytest.mark.parametrize("folder", ["bert_folder", "roberta_folder"])
+@pytest.mark.parametrize("task", ["token", "sequence"])
+def test_lower_case_makes_capitals_and_small_letters_the_same_pieces(request, tmp_path, folder, task):
+    source = str(request.getfixturevalue(folder))
+    cased, lowered = load_tokenizer(source, task=task), load_tokenizer(source, task=task, lower_case=True)
+    assert text_pieces(cased, "the River") != text_pieces(cased, "the river")
+    assert text_pieces(lowered, "the River") == text_pieces(lowered, "the river") == text_pieces(cased, "the river")
+    lowered.save_pretrained(tmp_path)
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    assert again("The River")["input_ids"] == lowered("the river")["input_ids"]
+    assert again.model_max_length == cased.model_max_length == 64
+    assert again.special_tokens_map == cased.special_tokens_map
+
+
+@pytest.mark.parametrize(
+    "normalizer",
+    [
+        normalizers.Lowercase(),
+        normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()]),
+        normalizers.BertNormalizer(lowercase=True),
+    ],
+)
+def test_lower_case_false_keeps_capitals_in_a_tokenizer_that_lowered_them(tmp_path, normalizer):
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "<pad>": 1, "abc": 2, "ABC": 3}, unk_token="<unk>"))
+    backend.normalizer, backend.pre_tokenizer = normalizer, pre_tokenizers.Whitespace()
+    source = save_backend(backend, tmp_path / "lowering")
+    assert text_pieces(load_tokenizer(source, task="token"), "ABC abc") == ["abc", "abc"]
+    tokenizer = load_tokenizer(source, task="token", lower_case=False)
+    tokenizer.save_pretrained(tmp_path / "saved")
+    for kept in (tokenizer, AutoTokenizer.from_pretrained(tmp_path / "saved")):
+        assert text_pieces(kept, "ABC abc") == ["ABC", "abc"]
+
+
+def test_a_tokenizer_of_bytes_has_no_case_to_change(tmp_path):
+    ByT5Tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"model.lower_case: true cannot be had with the tokenizer of .*\n.*Leave"):
+        load_tokenizer(str(tmp_path), task="sequence", lower_case=True)
+
+
+def test_options_go_into_the_tokenizer_and_are_saved_with_it(bert_folder, tmp_path):
+    options = {"strip_accents": True, "model_max_length": 20}
+    tokenizer = load_tokenizer(str(bert_folder), task="token", options=options)
+    tokenizer.save_pretrained(tmp_path)
+    for kept in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        assert (text_pieces(kept, "rivér"), kept.model_max_length) == (["river"], 20)
+    assert text_pieces(load_tokenizer(str(bert_folder), task="token"), "rivér") != ["river"]
+
+
+@pytest.mark.parametrize(
+    ("option", "told"), [("strip_acents", r"\{strip_accents: True\}"), ("xyz", "It knows: .*strip_accents")]
+)
+def test_an_option_that_the_tokenizer_does_not_know_is_told_with_a_near_one(bert_folder, option, told):
+    with pytest.raises(ModelError, match=rf"model.tokenizer_options has '{option}'(.|\n)*{told}"):
+        load_tokenizer(str(bert_folder), task="token", options={option: True})

@@ -75,6 +75,28 @@ def test_display_shows_running_fits_with_epoch_and_last_score(stream):
     assert shown[1].startswith("  trial-0003  batch size 8  try 2  epoch 2/4  f1 0.2500  ")
 
 
+def test_display_counts_the_epochs_of_all_fits_of_a_trial(stream):
+    progress = LiveProgress(Console(file=stream, force_terminal=True, width=100, color_system=None))
+    progress.begin(state(n_fits=3))
+    cell = make_cell(3, POINT, state="running")
+    progress.started(cell, attempt=1)
+    shown = []
+    for step, epoch, split in ((9, 4.0, "dev_1"), (9, 4.0, "dev"), (2, 1.0, "dev_2")):
+        progress.scored(cell, StepRecord(step, epoch, split, {"f1": 0.25}))
+        shown.append(str(progress._draw().renderables[1]).split("  ")[3])
+    progress.close()
+    assert shown == ["epoch 4/12", "epoch 4/12", "epoch 5/12"]
+
+
+def test_outcome_of_a_fit_without_dev_is_told_by_its_test_score(stream):
+    progress = PlainProgress(Console(file=stream, width=40, markup=False, highlight=False))
+    progress.begin(state())
+    cell = make_cell(0, POINT, stage="final", seed=3, scores={"test": {"f1": 0.5}}, best_epoch=2.0)
+    progress.started(cell, attempt=1)
+    progress.ended(cell, DONE)
+    assert stream.getvalue().startswith("seed 3  test f1 0.5000  epoch 2  10s")
+
+
 def test_quiet_says_nothing(capsys, stream):
     progress = open_progress(quiet=True)
     tell(progress, stream)

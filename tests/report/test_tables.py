@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 
 from cell_rows import make_cell
@@ -9,6 +10,7 @@ from nertune.report.tables import (
     point_text,
     result_console,
     seeds_table,
+    sizes_table,
     trial_rows,
     trials_table,
 )
@@ -54,10 +56,17 @@ def test_seeds_end_with_mean_and_spread_of_dev_and_test():
 
 def test_single_seed_has_no_spread_and_missing_scores_have_a_dash():
     seeds = [{"seed": 1, "best_epoch": None, "scores": {"test": {"f1": 0.5}}}]
-    assert shown(seeds_table(seeds, names=["f1"]))[1:] == [
-        ["1", "–", "0.5000", "–"],
-        ["mean", "–", "0.5000"],
+    assert shown(seeds_table(seeds, names=["f1", "accuracy"]))[1:] == [
+        ["1", "0.5000", "–", "–"],
+        ["mean", "0.5000", "–"],
     ]
+
+
+def test_seeds_without_dev_have_no_column_for_it():
+    with_dev = {"seed": 1, "best_epoch": 2.0, "scores": {"dev": {"f1": 0.25}, "test": {"f1": 0.5}}}
+    without = {**with_dev, "scores": {"test": {"f1": 0.5}}}
+    headings = [" ".join(shown(seeds_table([seed], names=["f1"]))[0]) for seed in (with_dev, without)]
+    assert headings == ["seed dev F1 test F1 best epoch", "seed test F1 best epoch"]
 
 
 def test_labels_from_data_cannot_move_the_cursor():
@@ -70,13 +79,46 @@ def test_labels_from_data_cannot_move_the_cursor():
 def test_trials_file_has_a_row_for_each_cell_whatever_became_of_it():
     failed = make_cell(2, POINT, state="failed", cause="oom", message="too large", attempts=2)
     running = make_cell(3, POINT, state="running")
-    rows, columns = trial_rows([BEST, failed, running], keys=list(POINT))
+    rows, columns = trial_rows([BEST, failed, running], keys=list(POINT), objective="f1")
     assert columns == ["number", "state", *POINT, "dev_f1", "best_epoch", "seconds", "attempts", "cause"]
     assert [tuple(row.values()) for row in rows] == [
         (4, "complete", 8, 1e-5, 0.81234, 3.0, 12.34, 1, None),
         (2, "failed", 8, 1e-5, None, None, None, 2, "oom: too large"),
         (3, "waiting", 8, 1e-5, None, None, None, 1, None),
     ]
+
+
+FOLDED = make_cell(
+    5,
+    POINT,
+    scores={"dev": {"f1": 0.6}, "dev_1": {"f1": 0.5}, "dev_2": {"f1": 0.7}},
+    best_epoch=1.5,
+    seconds=2.0,
+)
+
+
+def test_trials_of_several_fits_show_their_mean_and_sd():
+    _, line = shown(trials_table([FOLDED], keys=list(POINT), objective="f1"))
+    assert line[1:4] == ["0.6000", "±", "0.1414"]
+
+
+def test_trials_file_has_the_sd_and_every_fits_value_of_the_objective():
+    failed = make_cell(6, POINT, state="failed", cause="nan", message="fold 2: loss")
+    rows, columns = trial_rows([failed, FOLDED], keys=[], objective="f1")
+    assert columns[2:7] == ["dev_f1", "dev_f1_sd", "dev_f1_1", "dev_f1_2", "best_epoch"]
+    assert rows[1]["dev_f1"] == 0.6
+    assert [rows[1][name] for name in columns[3:6]] == [pytest.approx(0.02**0.5), 0.5, 0.7]
+    assert "dev_f1_sd" not in rows[0]
+
+
+def test_the_learning_curve_has_a_line_for_each_part_of_train():
+    f1 = {"mean": 0.5, "sd": 0.25}
+    sizes = {
+        "10": {"examples": 42, "seeds": [1, 2], "dev": {"scores": {"f1": f1}}, "test": {"scores": {"f1": f1}}},
+        "100": {"examples": None, "seeds": []},
+    }
+    _, *lines = shown(sizes_table(sizes, names=["f1"]))
+    assert lines == [["10", "42", "2", *(["0.5000", "±", "0.2500"] * 2)], ["100", "–", "0", "–", "–"]]
 
 
 def test_failures_are_named_with_values_and_cause():

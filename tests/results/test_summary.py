@@ -3,7 +3,7 @@ import statistics
 
 import pytest
 
-from nertune.results.summary import spread, summarise_seeds
+from nertune.results.summary import size_rows, spread, summarise_seeds, summarise_sizes
 
 
 def seed(number, f1, *, split="test", per=None):
@@ -47,6 +47,24 @@ def test_every_score_and_label_is_summarised_by_split_and_seed():
     assert told["dev"]["scores"]["f1"]["values"] == {"1": None, "2": None, "3": 0.25}
     assert told["test"]["scores"]["f1"]["mean"] == 0.625
     assert told["test"]["labels"] == {"PER": {"f1": spread({"1": 0.25, "2": None, "3": None})}}
+
+
+def test_sizes_are_summarised_by_percent_and_listed_by_seed():
+    rows = {
+        50.0: [{**seed(number, f1), "examples": 20, "best_epoch": 2.0} for number, f1 in ((1, 0.5), (2, 0.7))],
+        12.5: [{**seed(1, 0.25), "examples": 5, "best_epoch": 3.0}],
+    }
+    told = summarise_sizes(rows)
+    assert list(told) == ["12.5", "50"]
+    assert (told["50"]["examples"], told["50"]["seeds"]) == (20, [1, 2])
+    assert told["50"]["test"]["scores"]["f1"] == spread({"1": 0.5, "2": 0.7})
+    listed, columns = size_rows(rows)
+    assert columns == ["percent", "examples", "seed", "best_epoch", "test_f1"]
+    assert [tuple(row.values()) for row in listed] == [
+        ("12.5", 5, 1, 3.0, 0.25),
+        ("50", 20, 1, 2.0, 0.5),
+        ("50", 20, 2, 2.0, 0.7),
+    ]
 
 
 def test_split_that_no_seed_has_is_left_out():

@@ -47,10 +47,21 @@ OTHERS = (
     "none",
     "multi_label",
     {"dev": 0.1},
+    [{"epochs": 3}],
+    "mean",
+    "gelu",
+    False,
+    "tuned",
+    {"one": {"labels": ["A"]}},
+    "encoder",
+    {"rank": 4},
+    "focal",
+    "average",
 )
 # Keys that decide where, how long or how fast, never what comes out
 FREE = {f"{section}.{name}" for section, name in PATHS} | {"search.trials", "search.timeout", "output", "storage"}
-FREE -= {"model.base", "model.tokenizer"}  # not their paths but what lies there counts
+FREE |= {"protocol.final"}  # what becomes of the best setting
+FREE -= {"model.base", "model.tokenizer", "model.checkpoint"}  # not their paths but what lies there counts
 
 
 def all_keys():

@@ -2,13 +2,14 @@ import itertools
 
 import pytest
 
-from nertune.errors import StudyFileError
+from nertune.errors import StudyFileError, UserError
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import (
     COUNTABLE_POINTS,
     Range,
     apply_point,
     dimensions,
+    get_at,
     grid_points,
     searchable_keys,
     size_of_space,
@@ -100,7 +101,50 @@ def test_point_outside_the_schema_is_refused(with_space):
 def test_all_of_model_and_train_but_what_names_or_follows_from_the_data_can_be_searched(load):
     sections = load().model_dump(include={"model", "train"})
     every = {f"{section}.{key}" for section, values in sections.items() for key in values}
-    assert set(searchable_keys()) == every - {"model.name", "model.problem"} | {"data.size"}
+    by_parts = {"model.heads", "model.config", "model.tokenizer_options"}  # see the next test
+    not_values = {"model.name", "model.problem", "train.callbacks"}
+    assert set(searchable_keys()) == every - not_values - by_parts | {"data.size"}
+
+
+STAGED = """\
+  heads: {one: {labels: [A]}, two: {labels: [B]}}
+stages:
+  - {epochs: 2, freeze: encoder}
+  - {epochs: 9, top_layers: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("stages.1.learning_rate", "[1e-5, 1e-4]"),
+        ("model.heads.two.crf", "[true, false]"),
+        ("model.config.hidden_dropout_prob", "[0.1, 0.2]"),
+        ("model.tokenizer_options.strip_accents", "[true, false]"),
+    ],
+)
+def test_keys_below_stages_heads_and_open_mappings_are_searched(load, key, values):
+    spec = load(f"{STAGED}search: {{space: {{{key}: {values}}}}}\n")
+    points = list(grid_points(spec))
+    assert [get_at(apply_point(spec, point).model_dump(), key) for point in points] == [
+        *points[0].values(),
+        *points[1].values(),
+    ]
+    assert len(points) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("stages.2.learning_rate", "the stage 2, but the stages are 0 to 1"),
+        ("model.heads.twa.crf", "Did you mean two"),
+        ("stages.0.batch_size", "no key that can be searched"),
+        ("model.heads.one.labels", "no key that can be searched"),
+    ],
+)
+def test_a_stage_or_head_that_is_not_there_is_told(load, key, told):
+    with pytest.raises(UserError, match=told):
+        load(f"{STAGED}search: {{space: {{{key}: [1e-5]}}}}\n")
 
 
 def test_grid_over_a_continuous_range_says_what_to_write(with_space):

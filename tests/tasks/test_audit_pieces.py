@@ -10,6 +10,7 @@ import pytest
 from corpora import sentence, text_corpus, token_corpus
 from nertune.data.audit import audit
 from nertune.models.tokenizers import load_tokenizer
+from nertune.tasks import heads_to_learn
 from nertune.tasks.audit import audit_pieces, word_homes
 from nertune.tasks.token import VANISHED, encode
 from nertune.tasks.windows import Frame, find_frame
@@ -78,8 +79,9 @@ def test_words_that_vanish_are_named_and_their_entities_lost(look, bert_folder, 
     assert '"\\u200b" U+200B ZERO WIDTH SPACE (2)' in findings["vanished-words", "train"].message
     tokenizer = load_tokenizer(str(bert_folder), task="token")
     frame = find_frame(tokenizer, train=study("token").train, position_limit=64)
-    told = encode(corpus.splits["train"].examples, labels=["O"], tokenizer=tokenizer, frame=frame, spec=study("token"))
-    assert told[1][VANISHED] == 2
+    heads = heads_to_learn(["LOC", "PER"], spec=study("token"))
+    told = encode(corpus.splits["train"].examples, heads=heads, tokenizer=tokenizer, frame=frame, spec=study("token"))
+    assert told[2][VANISHED] == 2
 
 
 def test_unknown_words_are_listed_the_most_frequent_first(look):

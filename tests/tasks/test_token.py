@@ -14,8 +14,10 @@ from nertune.data.labels import spans_to_tags
 from nertune.errors import DataError, Where
 from nertune.models.losses import IGNORED
 from nertune.models.tokenizers import load_tokenizer
+from nertune.spec.study import DataSpec
 from nertune.tasks import TASKS
 from nertune.tasks.predictions import Outputs
+from nertune.tasks.token import continuations
 
 WORDS = st.sampled_from(
     ["Oslo", "New", "unbelievable", "a", ".", "\u200b", "", "[SEP]", "<s>", "ﬁ", "日本", "x" * 30, "don't", "\u00ad"]
@@ -34,7 +36,8 @@ def split_of(*sentences, spans=()):
 def oracle_outputs(encoded):
     """What a perfect model says: gold, where it is at home."""
     ids = encoded.windows.targets.astype(np.int64)
-    return Outputs(decoded=ids, probabilities=np.full(len(ids), 0.5, np.float32), loss=0.0, runtime_s=0.0)
+    probabilities = np.full((len(ids), len(encoded.labels)), 0.5, np.float32)
+    return Outputs(decoded=ids, probabilities=probabilities, loss=0.0, runtime_s=0.0)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -116,17 +119,62 @@ def test_a_word_of_two_types_is_refused_with_its_line_and_a_way_out(encode, toke
         encode(split, tokenizer)
 
 
-def test_a_study_that_asks_for_several_types_a_word_is_refused(encode, tokenizer, token_train):
-    with pytest.raises(DataError, match=r"one label each\n.*model\.problem: single_label"):
-        encode(token_train, tokenizer, model={"problem": "multi_label"})
+OVERLAPPING = [Span("LOC", 0, 2), Span("ORG", 1, 3)]
+
+
+@pytest.mark.parametrize("tagging", ["iob2", "io", "bioes"])
+def test_words_of_several_types_are_learned_and_read_back(encode, tokenizer, tagging):
+    split = split_of(["New", "York", "Times", "says"], spans=OVERLAPPING)
+    options = {"labels": ["LOC", "ORG"], "model": {"problem": "multi_label"}, "data": {"tagging": tagging}}
+    encoded = encode(split, tokenizer, **options)
+    windows = encoded.windows
+    gold = windows.label_sets.rows(windows.targets, n_labels=len(encoded.labels))
+    assert "O" not in encoded.labels
+    assert gold.sum(axis=1).tolist() == [1, 2, 1, 0]
+    outputs = Outputs(decoded=gold > 0, probabilities=gold * 0.8, loss=0.0, runtime_s=0.0)
+    predicted = TASKS["token"].decode(outputs, encoded=encoded)
+    assert predicted.spans == [OVERLAPPING]
+    assert predicted.probabilities == [[pytest.approx(0.8)] * 2]
+    assert predicted.tags == [["B-LOC", "B-ORG|I-LOC", "I-ORG", "O"]]
+    assert TASKS["token"].score(predicted, encoded=encoded, data=DataSpec()).overall["f1"] == 1
+
+
+def test_of_one_types_tags_the_most_probable_is_read(encode, tokenizer):
+    encoded = encode(split_of(["a", "b"]), tokenizer, labels=["LOC"], model={"problem": "multi_label"})
+    assert encoded.labels == ("B-LOC", "I-LOC")
+    sure = np.array([[0.9, 0.6], [0.7, 0.8]], np.float32)
+    predicted = TASKS["token"].decode(Outputs(sure > 0.5, sure, loss=0.0, runtime_s=0.0), encoded=encoded)
+    assert predicted.spans == [[Span("LOC", 0, 2)]]
+
+
+def test_each_head_learns_its_own_types(encode, tokenizer):
+    heads = {"places": {"labels": ["LOC"]}, "groups": {"labels": ["ORG"]}}
+    encoded = encode(split_of(["New", "York", "Times"], spans=OVERLAPPING), tokenizer, model={"heads": heads})
+    views = encoded.views
+    assert {name: view.labels for name, view in views.items()} == {
+        "places": ("B-LOC", "I-LOC", "O"),
+        "groups": ("B-ORG", "I-ORG", "O"),
+    }
+    tags = {name: [view.labels[i] for i in view.windows.targets] for name, view in views.items()}
+    assert tags == {"places": ["B-LOC", "I-LOC", "O"], "groups": ["O", "B-ORG", "I-ORG"]}
+    assert views["groups"].gold_spans == [(Span("ORG", 1, 3),)]
+
+
+def test_an_entity_without_its_first_word_begins_with_the_second(encode, bert_folder):
+    tokenizer = load_tokenizer(str(bert_folder), task="token")  # a byte-level one has pieces for every word
+    encoded = encode(split_of(["\u200b", "New", "York"], spans=[Span("LOC", 0, 3)]), tokenizer, labels=["LOC"])
+    assert [encoded.labels[i] for i in encoded.windows.targets] == ["B-LOC", "I-LOC"]
+
+
+def test_later_pieces_continue_the_tag_or_have_one_of_their_own():
+    assert continuations(["B-LOC", "I-LOC", "O"], own_label=False) == [1, 1, 2]
+    assert continuations(["B-A", "E-A", "I-A", "O", "S-A"], own_label=False) == [2, 2, 2, 3, 2]
+    assert continuations(["B-LOC", "I-LOC", "O", "X"], own_label=True) == [3, 3, 3, 3]
 
 
 def test_an_entitys_probability_is_the_mean_over_its_words(encode, tokenizer):
     encoded = encode(split_of(["New", "York", "is", "far"], spans=[Span("LOC", 0, 2)]), tokenizer)
-    outputs = Outputs(
-        decoded=encoded.windows.targets.astype(np.int64),
-        probabilities=np.array([0.9, 0.6, 1.0, 1.0], np.float32),
-        loss=0.0,
-        runtime_s=0.0,
-    )
+    ids = encoded.windows.targets.astype(np.int64)
+    sure = np.eye(len(encoded.labels), dtype=np.float32)[ids] * np.array([[0.9], [0.6], [1.0], [1.0]], np.float32)
+    outputs = Outputs(decoded=ids, probabilities=sure, loss=0.0, runtime_s=0.0)
     assert TASKS["token"].decode(outputs, encoded=encoded).probabilities == [[pytest.approx(0.75)]]

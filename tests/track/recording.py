@@ -12,7 +12,7 @@ from typing import Any
 
 from nertune.results.database import AttemptRow, CellRow, Database, Settlement, StudyRow, open_database
 from nertune.results.records import SplitScores, StepRecord
-from nertune.track.projector import Projector, aim_environment
+from nertune.track.projector import Projector, aim_environment, aim_projector
 
 # Aim answers only after a reindex, and is never imported by the process that runs the tests.
 READ_AIM = """
@@ -66,7 +66,8 @@ def complete(database: Database, attempt: AttemptRow, **scores: float) -> None:
 
 def projector_of(folder: Path, *, study: str = "tiny", aim: Path | None = None) -> Projector:
     storage = str(folder / "nertune.db")
-    return Projector(aim or folder / "aim", storage=storage, study=study, log=folder / "logs" / "aim.log", poll_s=0.05)
+    log = folder / "logs" / "aim.log"
+    return aim_projector(aim or folder / "aim", storage=storage, study=study, log=log, poll_s=0.05)
 
 
 def wait_until(is_true: Callable[[], object], *, timeout_s: float = 60.0) -> None:

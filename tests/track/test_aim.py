@@ -22,7 +22,7 @@ from recording import (
 )
 
 from nertune.results.database import Database, Settlement, StudyRow
-from nertune.track.aim import nest
+from nertune.track.follower import nest
 from nertune.track.projector import rebuild
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from recording import new_record, projector_of, wait_until
 
 from nertune.errors import UserError
 from nertune.track import projector as projector_module
-from nertune.track.projector import rebuild
+from nertune.track.projector import Program, rebuild
 
 COORDINATOR = """
 import sys, time
@@ -27,9 +28,14 @@ time.sleep(600)
 """
 
 
-def test_the_coordinator_and_the_ui_never_import_aim() -> None:
-    modules = "nertune.track.projector, nertune.track.aim, nertune.track.aim_ui, nertune.workflows.run_ui"
-    program = f"import sys, {modules}; sys.exit('aim' in sys.modules)"
+def aim_running(code: str) -> Program:
+    return replace(projector_module.AIM, command=(sys.executable, "-c", code))
+
+
+def test_the_coordinator_and_the_ui_never_import_aim_or_wandb() -> None:
+    tracking = ("projector", "aim", "aim_ui", "wandb")
+    modules = ", ".join([*(f"nertune.track.{name}" for name in tracking), "nertune.workflows.run_ui"])
+    program = f"import sys, {modules}; sys.exit(bool({{'aim', 'wandb'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
@@ -57,7 +63,7 @@ def test_a_projector_that_keeps_dying_is_started_four_times_in_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projector_module, "RESTART_AFTER_S", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(projector_module, "AIM_COMMAND", [sys.executable, "-c", "print('started')"])
+    monkeypatch.setattr(projector_module, "AIM", aim_running("print('started')"))
     projector = projector_of(tmp_path)
     projector.start()
     wait_until(lambda: projector.check() or projector.trouble)
@@ -65,7 +71,7 @@ def test_a_projector_that_keeps_dying_is_started_four_times_in_all(
 
 
 def test_a_projector_that_died_is_not_restarted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projector_module, "AIM_COMMAND", [sys.executable, "-c", "pass"])
+    monkeypatch.setattr(projector_module, "AIM", aim_running("pass"))
     projector = projector_of(tmp_path)
     projector.start()
     first = projector.pid

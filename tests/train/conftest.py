@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from dataclasses import dataclass, field
 
@@ -10,9 +11,11 @@ import pytest
 from nertune.models.build import load_base, position_limit
 from nertune.models.tokenizers import load_tokenizer
 from nertune.spec.study import ModelSpec, StudySpec
-from nertune.tasks import TASKS
+from nertune.tasks import label_names
 from nertune.tasks.cache import encode_or_open
+from nertune.train.checkpoints import save_model
 from nertune.train.fit import fit
+from nertune.train.predict import predict
 
 LABELS = {"token": ("LOC", "PER"), "sequence": ("bad", "good", "mixed")}
 
@@ -41,11 +44,16 @@ class Done:
         return [step.values["loss"] for step in self.told]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _collects_little():
+    """As in a worker: accelerate collects at the start of each fit, over all that was imported."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def material(bert_folder, token_train, token_dev, sequence_train, sequence_dev, tmp_path_factory):
     """`material("token")`: made once for each task and model config."""
-    gc.collect()
-    gc.freeze()  # as a worker does: accelerate collects at the start of each fit, over all that was imported
     made = {}
 
     def make(task="token", **config):
@@ -54,7 +62,7 @@ def material(bert_folder, token_train, token_dev, sequence_train, sequence_dev, 
             spec = StudySpec.model_validate(
                 {"name": "tiny", "task": task, "data": {"dir": "."}, "model": {"base": str(bert_folder)}, "output": "."}
             )
-            names = TASKS[task].label_names(LABELS[task], data=spec.data)
+            names = label_names(LABELS[task], spec=spec)
             base = load_base(ModelSpec(base=str(bert_folder), config=config), task=task, labels=names)
             tokenizer = load_tokenizer(str(bert_folder), task=task)
             splits = (token_train, token_dev) if task == "token" else (sequence_train, sequence_dev)
@@ -126,3 +134,95 @@ def weights():
         return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
     return copy
+
+
+@dataclass
+class Learned:
+    """A fit and its material."""
+
+    record: object
+    model: object
+    base: object
+    tokenizer: object
+    train: object
+    dev: object
+    losses: list
+    asked: list
+
+    def predict(self, **options):
+        return predict(self.model, self.dev, device="cpu", precision="fp32", **options)
+
+    def save(self, folder):
+        save_model(self.model, tokenizer=self.tokenizer, folder=folder)
+        return folder
+
+
+LONGER = {"Oslo": "Osloest", "Ada": "Adamson", "Turing": "Turingen"}  # words that the vocabulary has in pieces only
+
+
+def lengthened(split):
+    """The split with names of several pieces."""
+    examples = tuple(
+        dataclasses.replace(example, words=tuple(LONGER.get(word, word) for word in example.words))
+        for example in split.examples
+    )
+    return dataclasses.replace(split, examples=examples)
+
+
+@pytest.fixture
+def encode(study, bert_folder, token_train, token_dev, sequence_train, sequence_dev, tmp_path):
+    """`encode("token", {"crf": True}, epochs=3, …)`: spec, base, tokenizer, train and dev for these keys of `model`."""
+    corpora = {
+        "token": (lengthened(token_train), lengthened(token_dev)),
+        "sequence": (sequence_train, sequence_dev),
+    }
+    usual = {"token": ("LOC", "PER"), "sequence": ("bad", "good", "mixed")}
+
+    def go(task="token", model=None, *, labels=None, corpus=None, data=None, search=None, stages=(), **train):
+        options = {"schedule": "constant", "learning_rate": 3e-3, "batch_size": 8, "epochs": 4, **train}
+        spec = study(task, data=data, model=model, search=search, stages=stages, **options)
+        base = load_base(spec.model, task=task, labels=label_names(labels or usual[task], spec=spec))
+        tokenizer = load_tokenizer(
+            spec.model.tokenizer or str(bert_folder),
+            task=task,
+            options=spec.model.tokenizer_options,
+            lower_case=spec.model.lower_case,
+        )
+        splits = [
+            encode_or_open(
+                split,
+                labels=labels or usual[task],
+                tokenizer=tokenizer,
+                spec=spec,
+                position_limit=position_limit(base),
+                folder=tmp_path / "cache",
+            )
+            for split in corpus or corpora[task]
+        ]
+        return spec, base, tokenizer, *splits
+
+    return go
+
+
+@pytest.fixture
+def learn(encode, tmp_path):
+    """`learn(…)`: a fit of what `encode` gives."""
+
+    def go(*words, seed=1, precision="fp32", **options):
+        spec, base, tokenizer, train, dev = encode(*words, **options)
+        told, asked = [], []
+        record, fitted = fit(
+            base,
+            train=train,
+            dev=dev,
+            spec=spec,
+            seed=seed,
+            device="cpu",
+            precision=precision,
+            folder=tmp_path / "fit",
+            tell=lambda step: told.append(step.values["loss"]),
+            ask=lambda step: asked.append(step) or "continue",
+        )
+        return Learned(record, fitted, base, tokenizer, train, dev, told, asked)
+
+    return go

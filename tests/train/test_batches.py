@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -66,23 +68,21 @@ def test_tensors_of_a_batch_are_padded_to_its_longest(material):
     lengths = encoded.windows.lengths
     numbers = [int(lengths.argmax()), int(lengths.argmin())]
     batch = collate(encoded, numbers)
-    assert batch["input_ids"].shape == batch["labels"].shape == (2, lengths.max())
+    assert batch["input_ids"].shape == batch["labels"][""].shape == (2, lengths.max())
     assert batch["attention_mask"].sum(1).tolist() == lengths[numbers].tolist()
     assert (batch["input_ids"][batch["attention_mask"] == 0] == encoded.pad_id).all()
-    assert (batch["labels"] != IGNORED).sum() == encoded.n_words[encoded.windows.example[numbers]].sum()
+    assert (batch["labels"][""] != IGNORED).sum() == encoded.n_words[encoded.windows.example[numbers]].sum()
 
 
 def test_labels_of_texts_are_one_a_row(material):
     batch = collate(material("sequence").train, [3, 0])
-    assert torch.equal(batch["labels"], torch.tensor([1, 1]))  # good: the second of bad, good, mixed
+    assert torch.equal(batch["labels"][""], torch.tensor([1, 1]))  # good: the second of bad, good, mixed
 
 
 def test_windows_without_a_label_are_not_trained_on(material, monkeypatch):
     encoded = material().train
     targets = encoded.windows.targets.copy()
     targets[encoded.windows.home_starts[3] : encoded.windows.home_starts[4]] = IGNORED
-    import dataclasses
-
     changed = dataclasses.replace(encoded, windows=dataclasses.replace(encoded.windows, targets=targets))
     made = TrainBatches(changed, batch_size=8, device_batch_size=None, order="shuffled", seed=0)
     assert sorted(np.concatenate(made.batches(0)).tolist()) == [i for i in range(40) if i != 3]

@@ -74,7 +74,7 @@ def test_a_fits_losses_are_those_of_torchs_dropout_up_to_luck(run, monkeypatch):
     """The mean over steps of the same fits with either; with p = 0 they are equal, see below."""
     ours = np.mean([run(epochs=1, batch_size=4, seed=seed).losses for seed in range(8)])
     with monkeypatch.context() as patch:
-        patch.setattr("nertune.train.fit.use_cpu_dropout", lambda model: None)
+        patch.setattr("nertune.train.learner.use_cpu_dropout", lambda model: None)
         torchs = [np.mean(run(epochs=1, batch_size=4, seed=seed).losses) for seed in range(8)]
     assert ours == pytest.approx(np.mean(torchs), abs=4 * np.std(torchs, ddof=1) / 8**0.5 + 1e-3)
 
@@ -82,7 +82,7 @@ def test_a_fits_losses_are_those_of_torchs_dropout_up_to_luck(run, monkeypatch):
 def test_without_dropout_the_fit_is_that_of_the_model_as_it_was(run, monkeypatch):
     config = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     ours = run(epochs=1, batch_size=4, config=config)
-    monkeypatch.setattr("nertune.train.fit.use_cpu_dropout", lambda model: None)
+    monkeypatch.setattr("nertune.train.learner.use_cpu_dropout", lambda model: None)
     theirs = run(epochs=1, batch_size=4, config=config)
     assert ours.losses == theirs.losses
     assert ours.record.dev == theirs.record.dev

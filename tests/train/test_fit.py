@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
+from fits import scripted
 from transformers import Trainer, TrainingArguments
 
 from nertune.models.build import build_model
-from nertune.models.heads.linear import LINEAR
 from nertune.models.losses import cross_entropy
 from nertune.train.batches import TrainBatches, collate
 from nertune.train.fit import NonFiniteError
-from nertune.train.predict import predict, score_predictions
+from nertune.train.predict import predict
 
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
@@ -62,25 +60,15 @@ def test_one_steps_gradients_agree_parameter_by_parameter(material):
             TrainBatches(own.train, batch_size=32, device_batch_size=device_batch_size, order="grouped", seed=1)
         )
         step = parts[: 32 // device_batch_size]
-        n_items = sum(int(part["labels"].ne(-100).sum()) for part in step)
+        n_items = sum(int(part["labels"][""].ne(-100).sum()) for part in step)
         for part in step:
-            labels = part.pop("labels")
+            assert part.pop("n_items") == {"": n_items}
+            labels = part.pop("labels")[""]
             cross_entropy(model(**part).logits, labels, n_items=n_items).backward()
         return [parameter.grad for parameter in model.parameters()]
 
     for whole, summed in zip(gradients(32), gradients(8), strict=True):
         assert torch.allclose(whole, summed, atol=1e-5, rtol=0)
-
-
-def scripted(scores):
-    """A stand-in for scoring that gives these f1 values, one an evaluation."""
-    given = iter(scores)
-
-    def score(predictions, *, encoded, data):
-        real = score_predictions(predictions, encoded=encoded, data=data)
-        return dataclasses.replace(real, overall={**real.overall, "f1": next(given)})
-
-    return score
 
 
 def test_the_best_epoch_is_strictly_better_and_the_earliest_on_ties(run, monkeypatch):
@@ -151,6 +139,7 @@ def test_a_fit_is_what_a_plain_trainer_does_with_the_same_batches(run, material,
     args = TrainingArguments(str(tmp_path), per_device_train_batch_size=40, report_to="none", use_cpu=True, **options)
     plain = build_model(own.base, seed=1)
     batch = collate(own.train, range(40))
+    batch["labels"] = batch["labels"][""]
     rows = [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
     Trainer(plain, args=args, train_dataset=rows).train()
     done = run(
@@ -171,7 +160,7 @@ def test_smoothing_is_applied_once(run, material):
     own = material(**NO_DROPOUT)
     done = run(epochs=1, label_smoothing=0.3, config=NO_DROPOUT, batch_size=40)
     batch = collate(own.train, range(40))
-    labels = batch.pop("labels")
+    labels = batch.pop("labels")[""]
     logits = build_model(own.base, seed=1)(**batch).logits
     by_hand = cross_entropy(logits, labels, n_items=int(labels.ne(-100).sum()), smoothing=0.3).item()
     assert done.losses[0] == pytest.approx(by_hand, rel=1e-5)
@@ -183,9 +172,9 @@ class Spoiled:
     def __init__(self, at, spoil):
         self.at, self.spoil, self.calls = at, spoil, 0
 
-    def __call__(self, logits, labels, *, n_items, smoothing):
+    def __call__(self, logits, labels, **options):
         self.calls += 1
-        loss = cross_entropy(logits, labels, n_items=n_items, smoothing=smoothing)
+        loss = cross_entropy(logits, labels, **options)
         return self.spoil(loss, logits) if self.calls == self.at else loss
 
 
@@ -197,11 +186,11 @@ class Spoiled:
         (lambda loss, logits: loss + (logits.sum() * 0).sqrt(), "gradient norm"),  # the value is fine, its slope is not
     ],
 )
-def test_a_loss_or_gradient_that_is_not_finite_ends_the_fit_at_that_step(run, material, spoil, what):
-    base = dataclasses.replace(material().base, head=dataclasses.replace(LINEAR, loss=Spoiled(3, spoil)))
+def test_a_loss_or_gradient_that_is_not_finite_ends_the_fit_at_that_step(run, monkeypatch, spoil, what):
     losses = run(epochs=2).losses
+    monkeypatch.setattr("nertune.models.losses.cross_entropy", Spoiled(3, spoil))
     with pytest.raises(NonFiniteError) as caught:
-        run(epochs=2, base=base)
+        run(epochs=2)
     assert (caught.value.what, caught.value.step) == (what, 3)
     assert caught.value.last_finite_loss == pytest.approx(losses[1])
 

@@ -35,7 +35,7 @@ def test_predictions_are_in_the_order_of_the_examples_however_they_are_batched(r
 def test_the_loss_is_the_mean_over_labelled_words(run, material):
     model, dev = run(epochs=1).model, material().dev
     batch = collate(dev, range(len(dev.windows)))
-    labels = batch.pop("labels")
+    labels = batch.pop("labels")[""]
     with torch.no_grad():
         by_hand = F.cross_entropy(model(**batch).logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED).item()
     predictions = predict(model, dev, device="cpu", precision="fp32")
@@ -89,6 +89,7 @@ def test_a_split_without_a_window_is_predicted_outside(material, run):
         example=none,
         items=none.astype(np.int64),
         places=none,
+        sizes=none,
         targets=none,
         home_starts=np.zeros(1, np.int64),
     )

@@ -37,3 +37,16 @@ def test_a_batch_that_comes_in_parts_is_timed_by_its_part(material, study, monke
     spec = study(batch_size=32, device_batch_size=8)
     assert probe.time_step(material().base, train=material().train, spec=spec, precision="fp32") == 4.0
     assert set(sizes) == {8}
+
+
+def test_a_step_is_timed_with_the_parts_that_learn_in_the_longest_stage(material, study, monkeypatch):
+    learning = []
+
+    def step(model, _batch, **_options):
+        learning.append({name for name, parameter in model.named_parameters() if parameter.requires_grad})
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(probe, "_step", step)
+    spec = study(stages=[{"epochs": 1}, {"epochs": 5, "freeze": "encoder"}])
+    probe.time_step(material().base, train=material().train, spec=spec, precision="fp32")
+    assert learning[0] == {"classifier.weight", "classifier.bias"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -10,22 +9,9 @@ import sys
 from pathlib import Path
 
 import torch
+from fits import digest, same
 
 SCRIPT = Path(__file__).parent / "fit_in_a_fresh_process.py"
-
-
-def digest(model):
-    """One number for all the bits of a model."""
-    hashed = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        hashed.update(name.encode() + tensor.numpy().tobytes())
-    return hashed.hexdigest()
-
-
-def same(one, other):
-    return (
-        one.record.dev == other.record.dev and one.losses == other.losses and digest(one.model) == digest(other.model)
-    )
 
 
 def test_the_same_fit_twice_gives_the_same_bits(run):

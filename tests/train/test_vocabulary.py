@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nertune.models.build import build_model
-from nertune.train import fit as fit_module
+from nertune.train import learner as learner_module
 from nertune.train.vocabulary import vocabulary_of
 
 
@@ -17,7 +17,7 @@ def run_whole(run, monkeypatch):
 
     def make(*words, **options):
         with monkeypatch.context() as patch:
-            patch.setattr(fit_module, "vocabulary_of", lambda model, **_: None)
+            patch.setattr(learner_module, "vocabulary_of", lambda model, **_: None)
             return run(*words, **options)
 
     return make
@@ -54,24 +54,49 @@ def test_idle_rows_keep_their_weights_and_the_table_its_size(run, material):
     assert not torch.equal(end[used], start[used])
 
 
-def test_with_weight_decay_every_row_is_trained(material):
-    made = material("token")
-    model = build_model(made.base, seed=1)
-    assert vocabulary_of(model, train=made.train, dev=made.dev, weight_decay=0.01) is None
-    assert vocabulary_of(model, train=made.train, dev=None, weight_decay=0.0) is not None
+@pytest.fixture
+def vocabulary(material, study):
+    """`vocabulary(weight_decay=0.1, stages=[…])`: of a fit with these settings."""
+
+    def find(*, dev=True, kind="bert", stages=(), **train):
+        made = material("token")
+        model = build_model(made.base, seed=1)
+        model.config.model_type = kind
+        settings = study("token", stages=stages, **train).stage_settings
+        own_dev = made.dev if dev else None
+        return vocabulary_of(model, train=made.train, dev=own_dev, settings=settings, parts=made.base.parts)
+
+    return find
 
 
-def test_an_encoder_that_may_read_more_from_a_pieces_number_is_trained_whole(material):
-    made = material("token")
-    model = build_model(made.base, seed=1)
-    model.config.model_type = "bart"  # looks for the end-of-text piece among the numbers
-    assert vocabulary_of(model, train=made.train, dev=made.dev, weight_decay=0.0) is None
+def test_with_weight_decay_every_row_is_trained(vocabulary):
+    assert vocabulary(weight_decay=0.01) is None
+    assert vocabulary(dev=False) is not None
 
 
-def test_padding_keeps_its_number_so_that_positions_counted_from_it_stay(material):
-    made = material("token")
-    model = build_model(made.base, seed=1)
-    vocabulary = vocabulary_of(model, train=made.train, dev=made.dev, weight_decay=0.0)
-    assert vocabulary.numbers[made.train.pad_id] == made.train.pad_id
-    renumbered = vocabulary.renumber(made.train).windows.pieces
-    assert (vocabulary.used[renumbered] == made.train.windows.pieces).all()
+@pytest.mark.parametrize("optimizer", ["adafactor", "sgd", "rmsprop"])
+def test_an_optimizer_that_may_move_idle_rows_trains_the_whole_table(vocabulary, optimizer):
+    assert vocabulary(optimizer=optimizer) is None
+    assert vocabulary(optimizer="adamw_torch") is not None
+
+
+@pytest.mark.parametrize("options", [{"freeze": "embeddings"}, {"freeze": "encoder"}, {"top_layers": 2}, {"lora": {}}])
+def test_a_frozen_table_stays_whole(vocabulary, options):
+    assert vocabulary(**options) is None
+
+
+def test_the_stages_that_train_the_table_decide(vocabulary):
+    frozen, decayed = {"freeze": "encoder", "weight_decay": 0.1}, {"weight_decay": 0.1}
+    assert vocabulary(stages=(frozen, {})) is not None
+    assert vocabulary(stages=({}, decayed)) is None
+
+
+def test_an_encoder_that_may_read_more_from_a_pieces_number_is_trained_whole(vocabulary):
+    assert vocabulary(kind="bart") is None  # it looks for the end-of-text piece among the numbers
+
+
+def test_padding_keeps_its_number_so_that_positions_counted_from_it_stay(material, vocabulary):
+    made, found = material("token"), vocabulary()
+    assert found.numbers[made.train.pad_id] == made.train.pad_id
+    renumbered = found.renumber(made.train).windows.pieces
+    assert (found.used[renumbered] == made.train.windows.pieces).all()

@@ -39,13 +39,28 @@ def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
 def trial(job: dict[str, Any], line: Any) -> dict[str, Any]:
     train = job["spec"]["train"]
     _misbehave(job, train)
+    protocol = job["spec"]["protocol"]
+    n_fits = protocol["kfold"] or protocol["repeat"]
+    if n_fits is None:
+        return _outcome({"dev": _fit(line, train, split="dev")})
+    splits = [f"dev_{number}" for number in range(1, n_fits + 1)]
+    fits = {split: _fit(line, train, split=split) + number / 1000 for number, split in enumerate(splits)}
+    mean = sum(fits.values()) / n_fits
+    line.ask({"step": 2 * n_fits, "epoch": 2.0 * n_fits, "split": "dev", "values": {"f1": mean, "loss": 1.0}})
+    return _outcome({"dev": mean, **fits})
+
+
+def _fit(line: Any, train: dict[str, Any], *, split: str) -> float:
     for epoch in range(1, 3):
         time.sleep(float(os.environ.get("STUB_SECONDS", "0.002")))
-        line.ask(
-            {"step": epoch, "epoch": float(epoch), "split": "dev", "values": {"f1": score(train, epoch), "loss": 1.0}}
-        )
-    overall = {"f1": score(train, 2), "loss": 1.0}
-    return {"best_epoch": 2.0, "best_step": 2, "scores": {"dev": {"overall": overall, "labels": {}}}}
+        values = {"f1": score(train, epoch), "loss": 1.0}
+        line.ask({"step": epoch, "epoch": float(epoch), "split": split, "values": values})
+    return score(train, 2)
+
+
+def _outcome(f1: dict[str, float]) -> dict[str, Any]:
+    scores = {split: {"overall": {"f1": value, "loss": 1.0}, "labels": {}} for split, value in f1.items()}
+    return {"best_epoch": 2.0, "best_step": 2, "scores": scores}
 
 
 def score(train: dict[str, Any], epoch: int) -> float:

@@ -1,4 +1,4 @@
-"""Studies of one file: dev and test drawn out of train, nested samples of it, several labels; a tiny real model."""
+"""Studies of one file: dev and test drawn out of train, nested samples, texts with several labels; a tiny model."""
 
 from __future__ import annotations
 
@@ -122,14 +122,5 @@ def test_texts_with_several_labels_train_and_are_written_with_commas(study: Call
 
 def test_an_objective_that_several_labels_do_not_have_is_refused(study: Callable[..., Path]) -> None:
     path = study("".join(f"text {i}\t{'a, b' if i % 2 else 'a' if i % 3 else 'b'}\n" for i in range(40)))
-    with pytest.raises(UserError, match="mcc is no score of texts with several labels"):
+    with pytest.raises(UserError, match="mcc is no score of items with several labels"):
         search(path, progress=Quiet(), edits=[*INLINE, "search.objective=mcc"])
-
-
-def test_words_with_several_types_are_refused_before_anything_is_started(study: Callable[..., Path]) -> None:
-    path = study("a\tgood\nb\tbad\n")
-    path.with_name("train.conll").write_text("New\tB-LOC|B-ORG\nYork\tI-LOC|I-ORG\n\nOslo\tB-LOC\n" * 9)
-    edits = ["task=token", "data.train=train.conll", "data.split.dev=0.3", *INLINE]
-    with pytest.raises(UserError, match="words carry several entity types"):
-        search(path, progress=Quiet(), edits=edits)
-    assert not (path.parent / "runs").exists()

@@ -17,6 +17,9 @@ import typer
 
 import nertune
 from nertune.cli.data import data_app
+from nertune.cli.folders import run_and_tell
+from nertune.cli.imports import import_config
+from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
@@ -38,9 +41,12 @@ app.add_typer(data_app, name="data")
 
 Study = Annotated[
     Path | None,
-    typer.Argument(help="Study file; without it, the quick form's options name everything", show_default=False),
+    typer.Argument(
+        help="Study file, or a folder of them; without it, the quick form's options name everything", show_default=False
+    ),
 ]
 NeededStudy = Annotated[Path, typer.Argument(help="Study file", show_default=False)]
+StudyOrFolder = Annotated[Path, typer.Argument(help="Study file, or a folder of them", show_default=False)]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Fits at a time [default: what cores and memory carry]")
 ]
@@ -136,14 +142,30 @@ def search(
     if dry_run:
         _check(path, changes, workers=workers, as_json=as_json, say=progress.say)
         return
+    from nertune.report.folders import search_summary
     from nertune.report.results import search_json, show_search
+    from nertune.results.outcomes import SearchOutcome
     from nertune.workflows.run_search import search as run_search
 
-    result = run_search(path, progress=progress, edits=changes, workers=workers, fresh=fresh, retry_failed=retry_failed)
-    if as_json:
-        print_json(search_json(result))
-    else:
-        show_search(result, then=_next_command(path, changes), again=_same_command())
+    def run(file: Path) -> SearchOutcome:
+        display = open_progress(quiet=quiet)
+        return run_search(
+            file, progress=display, edits=changes, workers=workers, fresh=fresh, retry_failed=retry_failed
+        )
+
+    def show(file: Path, outcome: SearchOutcome) -> None:
+        show_search(outcome, then=_next_command(file, changes), again=_same_command())
+
+    run_and_tell(
+        path,
+        title="Searches of",
+        run=run,
+        show=show,
+        told=search_json,
+        summary=search_summary,
+        as_json=as_json,
+        say=progress.say,
+    )
 
 
 @app.command()
@@ -174,26 +196,38 @@ def best_and_train(
     quiet: IsQuiet = False,
 ) -> None:
     """Refit the best setting with every seed, score test once, write it all down."""
+    from nertune.report.folders import final_summary
     from nertune.report.progress import open_progress
     from nertune.report.results import final_json, show_final
+    from nertune.results.outcomes import FinalOutcome
     from nertune.workflows.run_best_and_train import best_and_train as run_best_and_train
 
     progress = open_progress(quiet=quiet)
     form = _quick_form(locals())
     path = _study_path(study, form, trials=trials, timeout=timeout, say=progress.say)
     changes = [*(edits or ()), *_totals(trials=trials, timeout=timeout)]
-    result = run_best_and_train(
-        path, progress=progress, edits=changes, workers=workers, so_far=so_far, retry_failed=retry_failed
+
+    def run(file: Path) -> FinalOutcome:
+        display = open_progress(quiet=quiet)
+        return run_best_and_train(
+            file, progress=display, edits=changes, workers=workers, so_far=so_far, retry_failed=retry_failed
+        )
+
+    run_and_tell(
+        path,
+        title="Best settings of",
+        run=run,
+        show=lambda _, outcome: show_final(outcome),
+        told=final_json,
+        summary=final_summary,
+        as_json=as_json,
+        say=progress.say,
     )
-    if as_json:
-        print_json(final_json(result))
-    else:
-        show_final(result)
 
 
 @app.command()
 def check(
-    study: NeededStudy, edits: Edits = None, workers: Workers = None, as_json: AsJson = False, quiet: IsQuiet = False
+    study: StudyOrFolder, edits: Edits = None, workers: Workers = None, as_json: AsJson = False, quiet: IsQuiet = False
 ) -> None:
     """Everything that can be known without training: study, data, model, plan, time."""
     from nertune.report.progress import open_progress
@@ -217,6 +251,12 @@ def best(
         print_json(search_json(result, top=top))
     else:
         show_best(result, top=top)
+
+
+app.command()(import_config)
+
+
+add_model_commands(app)
 
 
 @app.command()
@@ -337,14 +377,23 @@ def _totals(*, trials: int | None, timeout: str | None) -> list[str]:
 
 
 def _check(path: Path, edits: list[str], *, workers: int | None, as_json: bool, say: Callable[[str], None]) -> None:
+    from nertune.report.folders import check_summary
     from nertune.report.results import show_check
     from nertune.workflows.run_check import check as run_check
 
-    told = run_check(path, tell=say, edits=edits, workers=workers).to_json()
-    if as_json:
-        print_json(told)
-    else:
-        show_check(told)
+    def run(file: Path) -> dict[str, Any]:
+        return run_check(file, tell=say, edits=edits, workers=workers).to_json()
+
+    run_and_tell(
+        path,
+        title="Check of",
+        run=run,
+        show=lambda _, told: show_check(told),
+        told=lambda told: told,
+        summary=check_summary,
+        as_json=as_json,
+        say=say,
+    )
 
 
 def _say_step(message: str | dict[str, Any]) -> None:

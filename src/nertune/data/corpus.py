@@ -273,6 +273,21 @@ def _problem_of(split: Split, *, how: Understanding) -> Problem:
     return "multi_label" if overlaps else "single_label"
 
 
+def problem_among(split: Split, *, kinds: Sequence[str]) -> Problem:
+    """What a head that learns these types or classes has to learn: whether some word or text has not just one of them.
+
+    A word outside of all entities has one label, `O`; a text without a class has none.
+    """
+    return "multi_label" if any(_has_several(example, kinds=kinds) for example in split.examples) else "single_label"
+
+
+def _has_several(example: Example, *, kinds: Sequence[str]) -> bool:
+    if not isinstance(example, TokenExample):
+        return sum(label in kinds for label in example.labels) != 1
+    spans = sorted((span for span in example.spans if span.label in kinds), key=lambda span: span.start)
+    return any(after.start < before.end for before, after in pairwise(spans))
+
+
 # ---- data.split
 
 

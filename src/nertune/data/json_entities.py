@@ -12,8 +12,13 @@ from nertune.data.source import Source
 from nertune.data.standoff import COUNTINGS
 from nertune.errors import Where
 
-START_KEYS = ("start", "start_offset", "begin")
-END_KEYS = ("end", "end_offset")
+START_KEYS = (
+    "start_char",
+    "start",
+    "start_offset",
+    "begin",
+)  # where `start` counts words, `start_char` stands beside it
+END_KEYS = ("end_char", "end", "end_offset")
 LABEL_KEYS = ("label", "labels", "type", "entity_type", "entity", "tag")
 MENTION_KEYS = ("text", "value")
 ROLES = ("Arg1", "Arg2")  # of relations between two entities, as brat names them

@@ -180,6 +180,24 @@ def spans_to_tags(spans: Iterable[Span], n_words: int, scheme: str = "iob2") -> 
     return tags
 
 
+def layers_of_tags(spans: Iterable[Span], n_words: int, scheme: str = "iob2") -> list[list[str]]:
+    """The tags of each type by itself, for entities of different types that share words."""
+    by_label: dict[str, list[Span]] = {}
+    for span in spans:
+        by_label.setdefault(span.label, []).append(span)
+    return [spans_to_tags(own, n_words, scheme) for own in by_label.values()]
+
+
+def join_layers(layers: Sequence[Sequence[str]], *, mark: str = "|") -> list[str]:
+    """One text for each word: its tags of all layers with the mark between them, O where it has none."""
+    return [mark.join(sorted({*word} - {OUTSIDE})) or OUTSIDE for word in zip(*layers, strict=True)]
+
+
+def written_tags(spans: Sequence[Span], n_words: int) -> list[str]:
+    """A tag in IOB2 for each word, `B-PER|I-ORG` where entities overlap."""
+    return join_layers([[OUTSIDE] * n_words, *layers_of_tags(spans, n_words)])
+
+
 def tag_names(labels: Iterable[str], scheme: str = "iob2") -> list[str]:
     """Every tag that these entity types can have in the scheme, O included, sorted: the order of the tag ids."""
     return sorted({OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in WRITTEN[scheme])})

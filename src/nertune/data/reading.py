@@ -14,7 +14,7 @@ from nertune.data.examples import Task
 from nertune.data.files import SplitFiles, files_in
 from nertune.data.mapping import to_examples
 from nertune.data.notices import KEPT_PLACES
-from nertune.data.readers import READERS, Format, Item, find_format, recognised
+from nertune.data.readers import READERS, Format, Item, find_format, named_format, recognised
 from nertune.data.readers.hub import is_saved
 from nertune.data.source import LabelledText, Source, TaggedSentence, listed
 from nertune.data.store import Examples, TaggedTable, store_examples, store_tagged, store_texts
@@ -56,14 +56,16 @@ def read_split(
     like           the corpus' first split, whose layout these files have, too, unless they clearly have another
     """
     name, paths = find_files(files, data=data, task=task, usual=usual)
-    source = open_source(files, form=READERS[name], data=data)
+    form = named_format(name)
+    source = open_source(files, form=form, data=data)
     source.notices.limit = limit
     source.found = source.found if like is None else like.found
     _tell_left_out(files, paths=paths, source=source)
-    items = _items(source, paths=paths, form=READERS[name])
+    items = _items(source, paths=paths, form=form)
     first = next(items, None)
     if first is None:
         return RawSplit(files.name, source, name, store_examples((), task=task))
+    _refuse_other_task(first[1], name=name, task=task, source=source)
     store = partial(STORES[type(first[1])], source=source, keep_overlaps=keep_overlaps)
     alike = _of_one_kind(chain([first], items), kind=type(first[1]), source=source)
     return RawSplit(files.name, source, name, store(alike))
@@ -74,8 +76,9 @@ def read_items(
 ) -> tuple[str, Source, Iterator[tuple[Path, Item]]]:
     """The format of a split's files, the source that collects what reading meets, and the items as they stream in."""
     name, paths = find_files(files, data=data, task=task)
-    source = open_source(files, form=READERS[name], data=data)
-    return name, source, _items(source, paths=paths, form=READERS[name])
+    form = named_format(name)
+    source = open_source(files, form=form, data=data)
+    return name, source, _items(source, paths=paths, form=form)
 
 
 def find_files(
@@ -92,10 +95,11 @@ def find_files(
         return _format_of(Source(first, data, split=files.name), task=task, usual=usual), files.paths
     inside = [path for folder in files.paths for path in (files_in(folder) if folder.is_dir() else [folder])]
     name = _format_of_most(inside, folder=first, data=data, task=task)
-    chosen = tuple(path for path in inside if READERS[name].recognise(Source(path, data)))
+    form = named_format(name)
+    chosen = tuple(path for path in inside if form.recognise(Source(path, data)))
     if not chosen:
         raise Source(first).problem(
-            f"no file in this folder looks like {name} ({READERS[name].holds})", fix="Check data.format."
+            f"no file in this folder looks like {name} ({form.holds})", fix="Check data.format."
         )
     return name, chosen
 
@@ -154,6 +158,15 @@ def _items(source: Source, *, paths: Iterable[Path], form: Format) -> Iterator[t
                 yield path, item
         except DataError as problem:
             source.faults.add(problem)
+
+
+def _refuse_other_task(item: Item, *, name: str, task: Task, source: Source) -> None:
+    """Raise DataError when a reader of the user's own gives what the task cannot learn from."""
+    meant: Task = "sequence" if isinstance(item, LabelledText) else "token"
+    if meant != task:
+        raise source.problem(
+            f"{name} reads {NAMES[type(item)]} here, but the task is {task}", fix=f"Write task: {meant}"
+        )
 
 
 def _of_one_kind(items: Iterable[tuple[Path, Item]], *, kind: type, source: Source) -> Iterator[tuple[Path, Any]]:

@@ -1,4 +1,4 @@
-"""Dev and test taken out of train, and nested samples of train: drawn once, the same for equal data and seed."""
+"""Dev and test taken out of train, folds, and nested samples of train: the same for equal data and seed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nertune.data.examples import Example, SequenceExample, TokenExample
 from nertune.data.labels import labels_of
+from nertune.errors import DataError
 from nertune.spec.study import SplitSpec
 
 PARTS = ("train", "dev", "test")  # the order of the numbers in an assignment
@@ -50,17 +51,73 @@ def draw_parts(examples: Sequence[Example], *, split: SplitSpec, drawn: Sequence
     return parts
 
 
+def draw_folds(examples: Sequence[Example], *, n_folds: int, split: SplitSpec) -> Ints:
+    """The fold (from 0) of each example, [N] int64.
+
+    Whole groups are dealt out: those of the rarest stratum first, of each stratum the largest first, each group to the
+    fold that has least of its stratum, then least of all. Where a group is a single example, folds differ by one
+    example at most, in all and of each stratum.
+
+    split   its seed, what stays together, and whether labels are kept alike; its shares do not count
+    Raises  DataError if there are fewer groups than folds
+    Source  the rarest first: Sechidis et al. 2011, "On the Stratification of Multi-label Data"
+    """
+    groups = list(_groups(examples, by=split.by))
+    if len(groups) < n_folds:
+        raise _too_few_groups(len(groups), n_folds=n_folds, what=_kept_together(examples, by=split.by))
+    strata = _strata(groups, stratify=split.stratify)
+    sizes = np.zeros(n_folds, dtype=np.int64)
+    sizes_of: dict[str | None, Ints] = {stratum: np.zeros(n_folds, dtype=np.int64) for stratum in strata}
+    folds = np.empty(len(examples), dtype=np.int64)
+    for number in _dealing_order(groups, strata=strata, seed=split.seed):
+        rows, own = groups[number].rows, sizes_of[strata[number]]
+        fold = int(np.lexsort((sizes, own))[0])
+        folds[rows] = fold
+        sizes[fold] += len(rows)
+        own[fold] += len(rows)
+    return folds
+
+
+def _dealing_order(groups: Sequence[Group], *, strata: Sequence[str | None], seed: int) -> list[int]:
+    """The numbers of the groups: the rarest stratum first, those without a label last, the largest of each first."""
+    n_of: Counter[str | None] = Counter()
+    for group, stratum in zip(groups, strata, strict=True):
+        n_of[stratum] += len(group.rows)
+
+    def place(number: int) -> tuple[bool, int, str, int, float]:
+        stratum, size = strata[number], len(groups[number].rows)
+        return stratum is None, n_of[stratum], stratum or "", -size, _draw(seed, "fold", number)
+
+    return sorted(range(len(groups)), key=place)
+
+
+def _kept_together(examples: Iterable[Example], *, by: Literal["document", "sentence"]) -> str:
+    has_documents = by == "document" and any(example.document is not None for example in examples)
+    return "documents" if has_documents else "different texts"
+
+
+def _too_few_groups(n_groups: int, *, n_folds: int, what: str) -> DataError:
+    return DataError(
+        f"protocol.kfold asks for {n_folds} folds, but there are {n_groups} {what}",
+        fix=f"protocol: {{kfold: {n_groups}}}" if n_groups > 1 else "protocol: holdout",
+    )
+
+
 def _drawing_order(groups: Sequence[Group], *, split: SplitSpec, is_strict: bool) -> list[int]:
     """The numbers of the groups in the order in which they leave train.
 
     Stratified, those come last without which train would lack a label; or never, if that would be an error (classes).
     """
-    counts = Counter(label for group in groups for label in group.labels)
-    strata = [_rarest(group.labels, counts=counts) if split.stratify else None for group in groups]
-    order: list[int] = _order(strata, seed=split.seed).tolist()
+    order: list[int] = _order(_strata(groups, stratify=split.stratify), seed=split.seed).tolist()
     kept = _kept(groups, order=order) if split.stratify else set()
     first = [number for number in order if number not in kept]
     return first if is_strict else first + [number for number in order if number in kept]
+
+
+def _strata(groups: Sequence[Group], *, stratify: bool) -> list[str | None]:
+    """The stratum of each group: the rarest of its labels."""
+    counts = Counter(label for group in groups for label in group.labels)
+    return [_rarest(group.labels, counts=counts) if stratify else None for group in groups]
 
 
 def nested_ranks(examples: Sequence[Example], *, seed: int) -> Ints:

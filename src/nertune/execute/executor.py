@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from nertune.errors import NertuneError
 from nertune.execute.channel import Channel
+from nertune.hooks import Hook, load_hook
 
 EventKind = Literal["ready", "record", "ask", "done", "failed", "died"]
 
@@ -73,7 +74,7 @@ class Executor(Protocol):
     def poll(self, timeout_s: float) -> list[Event]:
         """The events since the last call, in order; waits at most `timeout_s`, and may return earlier with none.
 
-        Raises  WorkerStartError if no slot can have a worker
+        Raises  WorkerStartError if no slot can have a worker, HookError for code of the user's own that cannot be used
         """
 
     def answer(self, slot: int, verdict: str) -> None:
@@ -96,11 +97,13 @@ class JobCode:
     function    "package.module:function", called as function(job, channel, slot) -> outcome (a JSON object);
                 the module's `prepare_worker(slot)`, if it has one, is called once in each fresh worker
     preload     modules imported before the first fork, so that no worker pays for them
+    hooks       the user's own code, imported after them
     extra_path  folders appended to the import path
     """
 
     function: str = "nertune.trials.run:run_job"
     preload: tuple[str, ...] = ()
+    hooks: tuple[Hook, ...] = ()
     extra_path: tuple[str, ...] = ()
 
 
@@ -113,10 +116,15 @@ class LoadedCode:
 
 
 def load_code(code: JobCode) -> LoadedCode:
-    """Import the job's function. Raises whatever its module raises, ValueError or AttributeError for a wrong name."""
+    """Import the job's function. Raises whatever its module raises, ValueError or AttributeError for a wrong name.
+
+    Raises  HookError for code of the user's own that cannot be used
+    """
     module_name, _, function_name = code.function.partition(":")
     for name in code.preload:
         import_module(name)
+    for name, key, kind in code.hooks:
+        load_hook(name, key=key, kind=kind)
     module = import_module(module_name)
     prepare = getattr(module, "prepare_worker", None)
     run = getattr(module, function_name)

@@ -12,7 +12,8 @@ from types import FrameType
 from typing import Any, Literal
 
 import nertune
-from nertune.errors import UserError
+from nertune.errors import UserError, shown_path
+from nertune.hooks import is_hook_file
 
 FaultKind = Literal["oom", "nan", "disk-full", "bad-data", "bug"]
 
@@ -38,7 +39,7 @@ class Fault:
     """An exception of a job as plain data.
 
     type       the exception's class with its module
-    where      "file:line" of the innermost frame in nertune, or the innermost of all; None without a traceback
+    where      "file:line" of the innermost frame in nertune or a hook, else of the innermost; None without a traceback
     traceback  its text, at most MAX_TRACEBACK characters
     error      `NertuneError.to_json()` of a user's error, else None
     """
@@ -139,13 +140,19 @@ def _where(problem: BaseException) -> str | None:
         return None
     frame, line = (ours or frames)[-1]
     path = Path(frame.f_code.co_filename)
-    return f"{path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE) else path}:{line}"
+    return f"{_shown(path)}:{line}"
+
+
+def _shown(path: Path) -> str:
+    if path.is_relative_to(PACKAGE):
+        return str(path.relative_to(PACKAGE.parent))
+    return shown_path(path) if is_hook_file(path) else str(path)
 
 
 def _is_ours(frame: FrameType) -> bool:
-    """Whether the frame is nertune's, this room apart, which is below every job."""
+    """Whether the frame is nertune's, this room apart, which is below every job, or that of a user's own code."""
     path = Path(frame.f_code.co_filename)
-    return path.is_relative_to(PACKAGE) and not path.is_relative_to(ROOM)
+    return (path.is_relative_to(PACKAGE) and not path.is_relative_to(ROOM)) or is_hook_file(path)
 
 
 def _count_in(file: Path) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nertune.errors import HookError
 from nertune.execute.channel import Cancelled, Channel
 from nertune.execute.executor import Event, JobCode, LoadedCode, Slot, WorkerStartError, check_slots, load_code
 from nertune.execute.worker import call_job
@@ -140,7 +141,7 @@ class InlineWorker(threading.Thread):
         with contextlib.suppress(Cancelled):
             try:
                 code = _load(self._code, self._slot)
-            except WorkerStartError as problem:
+            except (HookError, WorkerStartError) as problem:
                 self._put(problem)
                 return
             self._tell("ready", {"pid": os.getpid()}, job=None)
@@ -179,6 +180,8 @@ def _load(code: JobCode, slot: Slot) -> LoadedCode:
     try:
         loaded = load_code(code)
         loaded.prepare(slot)
+    except HookError:
+        raise
     except Exception as problem:
         raise WorkerStartError(f"the code of the jobs, {code.function}, cannot be used: {problem!r}") from problem
     return loaded

@@ -113,7 +113,7 @@ def _gpus(execute: ExecuteSpec) -> list[str]:
     """The GPUs to use; none means CPU."""
     if execute.devices == "cpu":
         return []
-    found = [f"cuda:{number}" for number in range(_count_gpus())] if _torch_has_cuda() else []
+    found = find_gpus()
     if execute.devices == "auto":
         return found
     wanted = found[:] if execute.devices == "cuda" else [device for device in execute.devices if device != "cpu"]
@@ -125,6 +125,11 @@ def _gpus(execute: ExecuteSpec) -> list[str]:
             fix="--set execute.devices=auto   takes what there is",
         )
     return wanted
+
+
+def find_gpus() -> list[str]:
+    """The CUDA devices that torch can use, `cuda:0` and on, seen without importing it."""
+    return [f"cuda:{number}" for number in range(_count_gpus())] if _torch_has_cuda() else []
 
 
 def _torch_has_cuda() -> bool:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from nertune.errors import NertuneError, error_from_json
 from nertune.execute.connection import Connection
 from nertune.execute.executor import Event, EventKind, JobCode, Slot, WorkerStartError, check_slots
 from nertune.execute.faults import died_kind, oom_kill_count
@@ -84,7 +85,7 @@ class ProcessesExecutor:
         self._workers: dict[int, Worker] = {}  # by number; all that are not known to be dead
         self._numbers = count()
         self._events: list[Event] = []
-        self._error: WorkerStartError | None = None
+        self._error: NertuneError | None = None
         self._template: TemplateProcess | None = None
         self._launch_at: float | None = None
         self._failed_launches = 0
@@ -420,7 +421,9 @@ def _last_message(status: int | None, kind: str) -> str:
     return f"the worker ended with exit status {status}"
 
 
-def _unloadable(code: JobCode, fault: dict[str, Any]) -> WorkerStartError:
+def _unloadable(code: JobCode, fault: dict[str, Any]) -> NertuneError:
+    if fault["error"] is not None:  # code of the user's own
+        return error_from_json(fault["error"])
     return WorkerStartError(
         f"the code of the jobs, {code.function}, cannot be imported: {fault['type']}: {fault['message']}",
         fix=fault["traceback"].strip(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,23 +12,29 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    MODEL_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers import logging as transformers_logging
 from transformers.initialization import guard_torch_init_functions, no_init_weights
 
-from nertune.data.examples import Problem, Task
+from nertune.data.examples import Task
 from nertune.errors import ModelError, closest
-from nertune.models.heads import find_head, problem_of
+from nertune.models.checkpoint import WEIGHT_FILES, Taken, take_checkpoint
+from nertune.models.composed import ENTRY, composed_class, heads_entry, heads_of
+from nertune.models.heads import make_heads
 from nertune.models.heads.head import Head
+from nertune.models.layers import Parts, find_parts, names_anew
 from nertune.models.tokenizers import check_source, unreachable
 from nertune.spec.study import ModelSpec
 
-WEIGHT_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
 OWN_KEYS = (
     "num_labels",
     "id2label",
@@ -36,63 +43,147 @@ OWN_KEYS = (
     "architectures",
     "model_type",
     "dtype",
+    ENTRY,
 )  # follow from data, task and base
+PLAIN: dict[Task, Any] = {  # transformers' own models, which have the head `linear`
+    "token": AutoModelForTokenClassification,
+    "sequence": AutoModelForSequenceClassification,
+}
+SUFFIXES: dict[Task, str] = {"token": "ForTokenClassification", "sequence": "ForSequenceClassification"}
+Labels = Sequence[str] | Mapping[str, Sequence[str]]  # of the only head, or of each head by its name
 
 
 @dataclass(frozen=True, eq=False)
 class Base:
     """What every model of a study is built from; the tensors are never written to.
 
+    heads      what the model learns, in the order of its logits
     config     the checkpoint's, with `model.config` and the labels in it
     tensors    of the checkpoint, by the model's own names, float32, on the CPU
-    missing    names of the parameters that the checkpoint lacks, sorted: the head, at times the pooler
+    missing    names of the parameters that are drawn for each fit, sorted: what the checkpoint lacks (the head, at
+               times the pooler), and layers drawn anew
     positions  rows of a learned position table that an input can use; None without such a table
+    parts      the encoder's embeddings and layers
+    taken      what became of `model.checkpoint`; None without one
     """
 
     source: str
     task: Task
-    head: Head
+    heads: tuple[Head, ...]
     model_class: type[PreTrainedModel]
     config: PreTrainedConfig
     tensors: Mapping[str, Tensor]
     missing: tuple[str, ...]
     positions: int | None
+    parts: Parts
+    taken: Taken | None = None
 
 
-def load_base(model: ModelSpec, *, task: Task, labels: Sequence[str]) -> Base:
+def load_base(model: ModelSpec, *, task: Task, labels: Labels) -> Base:
     """The base of a study, read from a folder or the hub.
 
     labels  tags (token) or classes (sequence) in the order of their ids
     Raises  ModelError: config or weights missing or unreadable, a key in `model.config` that is unknown or does not
-            fit the weights
+            fit the weights; a `model.checkpoint` that does not fit; fewer layers than are to be drawn anew
     """
-    problem = problem_of(model, task=task)
-    head = find_head(model.head, problem=problem)
-    config = load_config(model, labels=labels, problem_type=problem_type(task, problem=problem, n_labels=len(labels)))
-    check_source(model.base, holds=WEIGHT_FILES, what="weights", key="model.base")
-    loaded, info = _load_checkpoint(model.base, head=head, config=config, task=task)
+    heads = make_heads(model, labels=labels if isinstance(labels, Mapping) else {"": labels})
+    every = [label for head in heads for label in head.labels]
+    config = load_config(model, labels=every, problem_type=problem_type(task, heads=heads))
+    setattr(config, ENTRY, heads_entry(heads, task=task, pieces=model.pieces, pooling=model.pooling))
+    base = _with_checkpoint(_load(model.base, heads=heads, task=task, config=config), model=model)
+    return _draw_layers_anew(base, n_layers=model.reinit_layers)
+
+
+def load_saved(folder: str) -> Base:
+    """The base of a model that was saved, its heads and thresholds as they were.
+
+    One that another program saved, or nertune before it wrote the entry, has the head `linear`.
+    Raises  ModelError for a folder without a model for words or texts
+    """
+    config = _read_config(folder)
+    if not hasattr(config, ENTRY):
+        task, heads = _plain_head(config, source=folder)
+        setattr(config, ENTRY, heads_entry(heads, task=task, pieces="first", pooling="cls"))
+    return _load(folder, heads=heads_of(config), task=getattr(config, ENTRY)["task"], config=config)
+
+
+def _plain_head(config: PreTrainedConfig, *, source: str) -> tuple[Task, tuple[Head, ...]]:
+    """Task and head of transformers' own model, as its config tells them."""
+    names = " ".join(config.architectures or ())
+    task: Task | None = next((task for task, words in SUFFIXES.items() if words in names), None)
+    if task is None:
+        raise ModelError(
+            f"{source} holds no model that labels words or texts; its architecture is {names or 'not told'}",
+            fix="Name a folder that best-and-train wrote, or a model for token or sequence classification",
+        )
+    labels = [config.id2label[number] for number in sorted(config.id2label)]
+    problem = "multi_label" if config.problem_type == "multi_label_classification" else "single_label"
+    return task, make_heads(ModelSpec(base=source, problem=problem), labels={"": labels})
+
+
+def _load(source: str, *, heads: tuple[Head, ...], task: Task, config: PreTrainedConfig) -> Base:
+    check_source(source, holds=WEIGHT_FILES, what="weights", key="model.base")
+    loaded, info = _load_checkpoint(source, config=config, task=task)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-    _check_fit(loaded, missing=missing, mismatched=info["mismatched_keys"], source=model.base)
+    _check_fit(loaded, missing=missing, mismatched=info["mismatched_keys"], source=source)
     state = loaded.state_dict()
     return Base(
-        source=model.base,
+        source=source,
         task=task,
-        head=head,
+        heads=heads,
         model_class=type(loaded),
         config=loaded.config,
         tensors={name: tensor for name, tensor in state.items() if name not in missing},
         missing=tuple(sorted(missing & state.keys())),
         positions=_table_positions(loaded),
+        parts=find_parts(loaded),
     )
 
 
-def problem_type(task: Task, *, problem: Problem, n_labels: int) -> str | None:
+def _with_checkpoint(base: Base, *, model: ModelSpec) -> Base:
+    if model.checkpoint is None:
+        return base
+    with torch.device("meta"):
+        shapes = {
+            name: tensor.shape for name, tensor in base.model_class(copy.deepcopy(base.config)).state_dict().items()
+        }
+    tensors, taken = take_checkpoint(
+        model.checkpoint, tensors=base.tensors, shapes=shapes, parts=base.parts, strict=model.checkpoint_strict
+    )
+    missing = tuple(name for name in base.missing if name not in tensors)
+    return dataclasses.replace(base, tensors=tensors, missing=missing, taken=taken)
+
+
+def _draw_layers_anew(base: Base, *, n_layers: int) -> Base:
+    anew = names_anew(base.parts, base.tensors, n_layers=n_layers)
+    tensors = {name: tensor for name, tensor in base.tensors.items() if name not in anew}
+    return dataclasses.replace(base, tensors=tensors, missing=tuple(sorted({*base.missing, *anew})))
+
+
+def problem_type(task: Task, *, heads: Sequence[Head]) -> str | None:
     """What transformers calls the problem: by it, pipelines choose softmax or sigmoid. None where it has no name."""
-    if task == "token":
+    if task == "token" or len(heads) > 1:
         return None
-    if problem == "multi_label":
+    if heads[0].problem == "multi_label":
         return "multi_label_classification"
-    return "single_label_classification" if n_labels > 1 else None  # transformers refuses it for a single class
+    # transformers refuses it for a single class
+    return "single_label_classification" if len(heads[0].labels) > 1 else None
+
+
+def is_plain(config: PreTrainedConfig) -> bool:
+    """Whether transformers' own model has this head: one affine layer, as the architecture does it."""
+    entry = getattr(config, ENTRY)
+    heads = heads_of(config)
+    options = heads[0].options
+    return (
+        len(heads) == 1
+        and not heads[0].name
+        and options.head == "linear"
+        and not options.crf
+        and options.head_dropout is None
+        and entry["pieces"] != "mean"
+        and entry["pooling"] != "mean"
+    )
 
 
 def load_config(model: ModelSpec, *, labels: Sequence[str], problem_type: str | None = None) -> PreTrainedConfig:
@@ -100,21 +191,20 @@ def load_config(model: ModelSpec, *, labels: Sequence[str], problem_type: str | 
 
     Raises  ModelError: no config, or a key or value in `model.config` that the architecture does not have
     """
-    check_source(model.base, holds=("config.json",), what="config.json", key="model.base")
     names = dict(enumerate(labels))
-    try:
-        config = AutoConfig.from_pretrained(
-            model.base,
-            trust_remote_code=False,
-            id2label=names,
-            label2id={label: i for i, label in names.items()},
-            problem_type=problem_type,
-        )
-    except (OSError, ValueError, KeyError) as cause:
-        raise unreachable(model.base, cause=cause, what="config", key="model.base") from cause
+    label_ids = {label: i for i, label in names.items()}
+    config = _read_config(model.base, id2label=names, label2id=label_ids, problem_type=problem_type)
     for key, value in model.config.items():
         _override(config, key=key, value=value)
     return config
+
+
+def _read_config(source: str, **changes: Any) -> PreTrainedConfig:
+    check_source(source, holds=("config.json",), what="config.json", key="model.base")
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False, **changes)
+    except (OSError, ValueError, KeyError) as cause:
+        raise unreachable(source, cause=cause, what="config", key="model.base") from cause
 
 
 def build_model(base: Base, *, seed: int) -> PreTrainedModel:
@@ -124,7 +214,8 @@ def build_model(base: Base, *, seed: int) -> PreTrainedModel:
     generator, nor on what else is missing. A new object each time, because accelerate wraps `forward` on the instance
     under bf16.
     """
-    with _float32(), no_init_weights():
+    with _float32(), no_init_weights(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # for what a head of the user's draws as it is made
         model = base.model_class(copy.deepcopy(base.config))
     model.tie_weights()  # post_init did not, without the weights' initialisation
     own = model.state_dict()
@@ -133,6 +224,12 @@ def build_model(base: Base, *, seed: int) -> PreTrainedModel:
             own[name].copy_(tensor)
     _draw_missing(model, names=base.missing, seed=seed)
     return model.train()
+
+
+def keep_heads(model: PreTrainedModel, *, heads: Sequence[Head]) -> None:
+    """Put the heads, with the thresholds that were tuned for them, into the config that is saved with the model."""
+    entry = getattr(model.config, ENTRY)
+    setattr(model.config, ENTRY, {**entry, "heads": {head.name: head.to_json() for head in heads}})
 
 
 def position_limit(base: Base) -> int | None:
@@ -169,16 +266,15 @@ def check_vocabulary(base: Base, *, tokenizer: PreTrainedTokenizerBase) -> None:
         )
 
 
-def _load_checkpoint(
-    source: str, *, head: Head, config: PreTrainedConfig, task: Task
-) -> tuple[PreTrainedModel, dict[str, Any]]:
+def _load_checkpoint(source: str, *, config: PreTrainedConfig, task: Task) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The checkpoint as transformers reads it: safetensors first, a .bin with weights_only, always in float32.
 
     Without `dtype`, 5.23 keeps the checkpoint's own type, and a bf16 checkpoint would be trained in bf16.
     """
     with _quiet():
         try:
-            loaded: tuple[PreTrainedModel, dict[str, Any]] = head.auto_classes[task].from_pretrained(
+            model_class = PLAIN[task] if is_plain(config) else composed_class(config)
+            loaded: tuple[PreTrainedModel, dict[str, Any]] = model_class.from_pretrained(
                 source,
                 config=config,
                 dtype=torch.float32,
@@ -197,7 +293,7 @@ def _load_checkpoint(
 
 
 def _unbuildable(cause: Exception, *, source: str, config: PreTrainedConfig, task: Task) -> ModelError:
-    if "Unrecognized configuration class" in str(cause):
+    if "Unrecognized configuration class" in str(cause) or type(config) not in MODEL_MAPPING:
         return ModelError(
             f"{source} is of the type {config.model_type!r}, for which transformers has no {task} classification model",
             fix="Name an encoder, for example model.base: bert-base-cased",

@@ -15,7 +15,7 @@ from nertune.report.tables import point_text
 from nertune.report.text import duration_text, epoch_text, safe_text, score_text
 from nertune.results.database import CellRow, Settlement
 from nertune.results.layout import cell_name
-from nertune.results.records import StepRecord
+from nertune.results.records import StepRecord, fit_of_split
 
 REFRESHES_PER_S = 4
 
@@ -34,6 +34,8 @@ class Fit:
 class State:
     """What a display knows.
 
+    epochs  of one fit
+    n_fits  fits of one cell
     total   cells in all, None when a time limit ends the search
     done    final cells, those of earlier calls included
     """
@@ -44,6 +46,7 @@ class State:
     slots: int
     minimised: bool
     total: int | None
+    n_fits: int = 1
     done: int = 0
     failed: int = 0
     best: tuple[float, str] | None = None
@@ -65,6 +68,11 @@ class State:
         left = sum(max(mean - (now - fit.started), 0.1 * mean) for fit in self.running.values())
         waiting = self.total - self.done - len(self.running)
         return max(0.0, (waiting * mean + left) / max(1, self.slots))
+
+    def epochs_done(self, record: StepRecord) -> float:
+        """Epochs of a cell over all its fits, those that ended early counted whole."""
+        number = fit_of_split(record.split)
+        return record.epoch if number is None else (number - 1) * self.epochs + record.epoch
 
     def is_better(self, value: float, best: float) -> bool:
         return value < best if self.minimised else value > best
@@ -111,7 +119,8 @@ class _Following:
         self.state.running[cell.number] = Fit(cell, attempt, time.monotonic())
 
     def scored(self, cell: CellRow, record: StepRecord) -> None:
-        self.state.running[cell.number].last = record
+        if self.state.n_fits == 1 or fit_of_split(record.split) is not None:  # else it is the sum of a cell's fits
+            self.state.running[cell.number].last = record
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         self.state.running.pop(cell.number, None)
@@ -182,7 +191,8 @@ class LiveProgress(_Following):
         if fit.attempt > 1:
             parts.append(f"try {fit.attempt}")
         if fit.last is not None:
-            parts.append(f"epoch {epoch_text(fit.last.epoch)}/{self.state.epochs}")
+            done, total = self.state.epochs_done(fit.last), self.state.epochs * self.state.n_fits
+            parts.append(f"epoch {epoch_text(done)}/{total}")
             parts.append(f"{self.state.objective} {score_text(fit.last.values.get(self.state.objective))}")
         parts.append(duration_text(time.monotonic() - fit.started))
         return "  ".join(parts)
@@ -211,14 +221,15 @@ def _said(message: str) -> Text:
 def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
     name = _fit_text(cell)
     if how.attempt == "complete":
-        value = score_text(cell.scores.get("dev", {}).get(objective))
-        return f"{name}  {objective} {value}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
+        split, told = ("dev", objective) if "dev" in cell.scores else ("test", f"test {objective}")
+        value = score_text(cell.scores.get(split, {}).get(objective))
+        return f"{name}  {told} {value}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
     again = "  tried again" if cell.state == "waiting" else ""
     return f"{name}  {how.cause or how.attempt}{again}" + (f": {safe_text(how.message)}" if how.message else "")
 
 
 def _fit_text(cell: CellRow) -> str:
-    """`trial-0003  batch size 16, …` in a search, `seed 2` afterwards; candidates differ by both."""
+    """`trial-0003  batch size 16, …` in a search, `seed 2` afterwards; candidates and sizes differ by both."""
     name = cell_name(cell.stage, cell.number)
     if cell.stage == "search":
         return f"{name}  {point_text(cell.point)}"

@@ -14,14 +14,29 @@ from rich.text import Text
 from nertune.errors import shown_path
 from nertune.report.findings import finding_lines
 from nertune.report.grids import count_text
-from nertune.report.tables import failures_text, labels_table, point_text, result_console, seeds_table, trials_table
+from nertune.report.tables import (
+    failures_text,
+    labels_table,
+    mean_and_sd_text,
+    point_text,
+    result_console,
+    seeds_table,
+    sizes_table,
+    trials_table,
+)
 from nertune.report.text import duration_text, safe_text, score_name, score_text
 from nertune.results.database import CellRow
+from nertune.results.layout import percent_text
 from nertune.results.outcomes import FinalOutcome, SearchOutcome
 from nertune.results.records import without_nan
+from nertune.spec.study import ProtocolSpec
 
 TOKEN_SCORES = ("f1", "precision", "recall")
 SHOWN_LABELS = 12
+SEEDS_OF_FOLDS = {
+    "refit": "each seed is a model that learned from all of them, so that it has no dev score",
+    "average": "each seed is a model for each of them, their probabilities averaged; dev is scored out of fold",
+}
 SEQUENCE_SCORES = ("f1", "accuracy")
 
 
@@ -36,11 +51,14 @@ def show_search(outcome: SearchOutcome, *, then: str, again: str) -> None:
     console.print()
     _say_failures(console, outcome.cells)
     done = sum(not cell.is_open for cell in outcome.cells)
-    _say(console, f"Study         {spec.name}: {done} trials in {duration_text(outcome.seconds)}")
+    fits = fits_text(spec.protocol)
+    of_fits = f" of {fits}" if fits else ""
+    _say(console, f"Study         {spec.name}: {done} trials{of_fits} in {duration_text(outcome.seconds)}")
     _say(console, f"Model         {shown_source(spec.model.base)}")
     _say(console, f"Best setting  {point_text(best.point)} (trial {best.number})")
-    score = score_text(best.scores["dev"][spec.search.objective])
-    _say(console, f"{f'Dev {score_name(spec.search.objective)}':<13} {score}")
+    over = f" (mean ± sd over {fits})" if fits else ""
+    score = mean_and_sd_text(best, spec.search.objective)
+    _say(console, f"{f'Dev {score_name(spec.search.objective)}':<13} {score}{over}")
     _say(
         console, f"Saved in      {shown_path(outcome.best_file)}, {shown_path(outcome.best_file.parent / 'trials.csv')}"
     )
@@ -59,7 +77,7 @@ def show_best(outcome: SearchOutcome, *, top: int) -> None:
         console.print(trials_table(ranked, keys=list(spec.search.space), objective=spec.search.objective))
         console.print()
     best = outcome.best
-    score = score_text(best.scores["dev"][spec.search.objective])
+    score = mean_and_sd_text(best, spec.search.objective)
     _say(console, f"{point_text(best.point)}: dev {spec.search.objective} {score} (trial {best.number} of {spec.name})")
     if not outcome.finished:
         _say(console, "The search is not finished.")
@@ -77,14 +95,21 @@ def show_final(outcome: FinalOutcome) -> None:
     if summary.get("test", {}).get("labels"):
         console.print(labels_table(summary["test"]["labels"]))
         console.print()
+    if summary.get("sizes"):
+        console.print(sizes_table(summary["sizes"], names=names))
+        console.print()
     for cell in outcome.failed:
-        _say(console, f"seed {cell.seed}: {cell.cause}, {cell.message}")
+        of_size = f"{percent_text(cell.point['data.size'])} % of train, " if cell.stage == "size" else ""
+        _say(console, f"{of_size}seed {cell.seed}: {cell.cause}, {cell.message}")
     edited = " (edited by hand)" if summary["setting_edited_by_hand"] else ""
     _say(console, f"Setting       {point_text(summary['setting'])}{edited}")
     _say_optimism(console, summary, objective=spec.search.objective)
+    if spec.protocol.kfold is not None:
+        _say(console, f"Protocol      {fits_text(spec.protocol)}; {SEEDS_OF_FOLDS[spec.protocol.final]}")
     if len(outcome.seeds) > 1:
         _say(console, f"± is the standard deviation over {len(outcome.seeds)} seeds; test was scored once per seed.")
-    _say(console, f"Saved in      {shown_path(outcome.folder)} (summary.json, a folder for each seed)")
+    curve = "sizes.csv, " if summary.get("sizes") else ""
+    _say(console, f"Saved in      {shown_path(outcome.folder)} (summary.json, {curve}a folder for each seed)")
     if spec.track.aim is not None:
         _say(console, f"Look at runs  nertune ui --log-dir {shown_path(spec.track.aim)}")
 
@@ -115,14 +140,16 @@ def show_check(told: Mapping[str, Any]) -> None:
     steps = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in plan["step_seconds"].items())
     _say(console, f"Step    {steps}; {plan['precision']} is used")
     slots = told["slots"]
-    cells = "as many trials as its time allows" if told["cells"] is None else f"{told['cells']} trials"
     _say(
         console,
-        f"Plan    {cells}, {len(slots)} at a time on {slots[0]['device']}, {slots[0]['threads']} thread(s) each",
+        f"Plan    {_trials_text(told)}, {len(slots)} at a time on {slots[0]['device']}, "
+        f"{slots[0]['threads']} thread(s) each",
     )
+    _say(console, f"        then {count_text(told['final_fits'], 'fits')} of best-and-train")
     _say(
         console,
-        f"Time    search about {duration_text(told['seconds'])}, seeds about {duration_text(told['seed_seconds'])}",
+        f"Time    search about {duration_text(told['seconds'])}, "
+        f"best-and-train about {duration_text(told['seed_seconds'])}",
     )
     _say(console, f"Memory  about {_gib(told['memory_bytes'])} of {_gib(told['free_memory_bytes'])} free")
     _say(console, f"Disk    about {_gib(told['disk_bytes'])} for the seed folders, {_gib(told['free_bytes'])} free")
@@ -133,6 +160,15 @@ def show_check(told: Mapping[str, Any]) -> None:
         _say(console, f"It can be run, but {count_text(n_errors, 'findings')} in the data are errors: see above.")
     else:
         _say(console, "Nothing stands in the way.")
+
+
+def _trials_text(told: Mapping[str, Any]) -> str:
+    """`8 trials`, or `8 trials of 5 fits (40 fits)`."""
+    trials = "as many trials as its time allows" if told["cells"] is None else count_text(told["cells"], "trials")
+    if told["fits_of_trial"] == 1:
+        return trials
+    every = "" if told["fits"] is None else f" ({count_text(told['fits'], 'fits')})"
+    return f"{trials} of {told['fits_of_trial']} fits{every}"
 
 
 def _labels_text(labels: Mapping[str, int]) -> str:
@@ -165,6 +201,13 @@ def final_json(outcome: FinalOutcome) -> dict[str, Any]:
     """The outcome of best-and-train as plain data."""
     told: dict[str, Any] = without_nan({**outcome.summary, "output": str(outcome.folder)})
     return told
+
+
+def fits_text(protocol: ProtocolSpec) -> str:
+    """What a trial is a mean of: `5 folds`, `3 repeats`; empty where it is one fit."""
+    if protocol.kfold is not None:
+        return f"{protocol.kfold} folds"
+    return f"{protocol.repeat} repeats" if protocol.repeat is not None else ""
 
 
 def shown_source(source: str) -> str:

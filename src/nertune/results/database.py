@@ -25,7 +25,7 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 60_000
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
 
-Stage = Literal["search", "candidate", "final"]
+Stage = Literal["search", "candidate", "final", "size"]
 CellState = Literal["waiting", "running", "complete", "pruned", "failed", "interrupted"]
 OPEN_STATES = ("waiting", "running", "interrupted")
 
@@ -101,7 +101,7 @@ STEPS = sa.Table(
     sa.Column("run_id", sa.ForeignKey("nertune_runs.id"), nullable=False, index=True),
     sa.Column("step", sa.Integer, nullable=False),
     sa.Column("epoch", sa.Float, nullable=False),
-    sa.Column("split", sa.String(8), nullable=False),
+    sa.Column("split", sa.String(16), nullable=False),
     sa.Column("name", sa.String(60), nullable=False),
     sa.Column("value", sa.Float),  # NULL: not finite
 )
@@ -110,7 +110,7 @@ SCORES = sa.Table(
     META,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("run_id", sa.ForeignKey("nertune_runs.id"), nullable=False, index=True),
-    sa.Column("split", sa.String(8), nullable=False),
+    sa.Column("split", sa.String(16), nullable=False),
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("name", sa.String(60), nullable=False),
     sa.Column("value", sa.Float),

@@ -11,7 +11,7 @@ from typing import Any
 USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
 
 
-CELL_WORDS = {"search": "trial", "candidate": "candidate", "final": "seed"}
+CELL_WORDS = {"search": "trial", "candidate": "candidate", "final": "seed", "size": "size"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class StudyFolder:
         return self.root / "summary.json"
 
     @property
+    def sizes(self) -> Path:
+        """sizes.csv: the learning curve, a row a fit."""
+        return self.root / "sizes.csv"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -60,6 +65,10 @@ class StudyFolder:
     def tensorboard(self) -> Path:
         return self.root / "tensorboard"
 
+    def size(self, percent: float) -> Path:
+        """Seed folders of fits on a part of train, without weights."""
+        return self.root / "sizes" / percent_text(percent)
+
     def attempt(self, cell: str, number: int) -> Path:
         """Where one attempt writes, and nobody else."""
         return self.work / cell / str(number)
@@ -69,7 +78,7 @@ class StudyFolder:
 
 
 def cell_name(stage: str, number: int) -> str:
-    """`trial-0003`, `candidate-0002`, `seed-0001`: how logs, work folders and runs call a cell."""
+    """`trial-0003`, `candidate-0002`, `seed-0001`, `size-0004`: how logs, work folders and runs call a cell."""
     return f"{CELL_WORDS[stage]}-{number:04d}"
 
 
@@ -99,6 +108,11 @@ def seed_folder_name(
     ]
     name = "_".join(clean_name(part) for part in parts)
     return name if set(point) <= USUAL_KEYS else f"{name}-{point_id[:8]}"
+
+
+def percent_text(percent: float) -> str:
+    """`25`, `12.5`: a size of train in names of folders and in tables."""
+    return format(percent, "g")
 
 
 def clean_name(text: str) -> str:

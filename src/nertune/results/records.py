@@ -14,9 +14,13 @@ Scores = Mapping[str, float]
 class StepRecord:
     """Numbers of one moment of a fit.
 
+    Of several fits of a trial (`protocol`) each has curves of its own, whose steps begin at 0: train_1, dev_1, train_2,
+    dev_2, … (see `split_of_fit`). The trial's own curve, dev, has a moment for each fit that is over: the mean of the
+    best scores of the fits so far, by the steps and epochs of them all.
+
     step    optimizer steps done so far
     epoch   passes over train done so far
-    split   train | dev | test
+    split   train | dev | test, with the number of the fit where there are several
     values  train: loss, learning_rate, grad_norm; dev and test: loss and every score
     """
 
@@ -55,6 +59,23 @@ class FitRecord:
     dev: SplitScores | None
     train: Scores
     stopped: str | None = None
+
+
+def split_of_fit(split: str, number: int | None) -> str:
+    """`dev_2`: the split `dev` of the second of several fits; `dev` where there is one fit (None)."""
+    return split if number is None else f"{split}_{number}"
+
+
+def fit_of_split(split: str) -> int | None:
+    """2 for `dev_2`, None for `dev`: what `split_of_fit` put in."""
+    number = split.rpartition("_")[2]
+    return int(number) if number.isdecimal() else None
+
+
+def values_of_fits(scores: Mapping[str, Mapping[str, float | None]], name: str) -> list[float | None]:
+    """A dev score of each of a cell's several fits, by their numbers; empty where there is one fit."""
+    numbers = sorted(number for split in scores if (number := fit_of_split(split)) is not None)
+    return [scores[split_of_fit("dev", number)].get(name) for number in numbers]
 
 
 def without_nan(value: Any) -> Any:

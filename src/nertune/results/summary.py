@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nertune.results.layout import percent_text
 from nertune.results.records import without_nan
 
 SPLITS = ("dev", "test")
@@ -21,6 +22,45 @@ def summarise_seeds(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         split: _summarise_split(seeds, split=split) for split in SPLITS if any(split in row["scores"] for row in seeds)
     }
+
+
+def summarise_sizes(rows: Mapping[float, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The learning curve: by percent of train, rising, the examples that were learned from and what its seeds come to.
+
+    rows  of the seeds of each percent, as `summarise_seeds` takes them, with `examples`
+    """
+    return {
+        percent_text(percent): {
+            "percent": percent,
+            "examples": rows[percent][0]["examples"] if rows[percent] else None,
+            "seeds": [row["seed"] for row in rows[percent]],
+            **summarise_seeds(rows[percent]),
+        }
+        for percent in sorted(rows)
+    }
+
+
+def size_rows(rows: Mapping[float, Sequence[Mapping[str, Any]]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows and columns of sizes.csv: one row a percent and seed, every score of dev and test."""
+    names = {
+        split: sorted({name for own in rows.values() for row in own for name in row["scores"].get(split, {})})
+        for split in SPLITS
+    }
+    columns = ["percent", "examples", "seed", "best_epoch"]
+    told = [
+        {
+            "percent": percent_text(percent),
+            **{column: row[column] for column in columns[1:]},
+            **{
+                f"{split}_{name}": row["scores"].get(split, {}).get(name)
+                for split, own in names.items()
+                for name in own
+            },
+        }
+        for percent in sorted(rows)
+        for row in rows[percent]
+    ]
+    return told, [*columns, *(f"{split}_{name}" for split, own in names.items() for name in own)]
 
 
 def spread(values: Mapping[str, float | None]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from nertune.data.examples import Problem, Task
 
@@ -28,6 +29,20 @@ ONLY_FOR: dict[str, Problem] = {"mcc": "single_label", "samples_f1": "multi_labe
 MINIMISED = frozenset({"loss", "hamming_loss"})
 
 
+def objectives(task: Task, *, heads: Iterable[str] = (), extra: Iterable[str] = ()) -> list[str]:
+    """What `search.objective` may name; of several heads also the scores of each, `NAME.f1`.
+
+    extra  scores of the user's own, as results call them
+    """
+    names = [*OBJECTIVES[task], *extra]
+    return [*names, *(f"{head}.{name}" for head in heads for name in names)]
+
+
+def is_minimised(objective: str) -> bool:
+    """Whether less of it is better."""
+    return objective.rpartition(".")[2] in MINIMISED
+
+
 def is_scored(objective: str, *, problem: Problem) -> bool:
     """Whether this objective of a task is a score of this kind of problem, too: `mcc` is none of several labels."""
     return ONLY_FOR.get(objective, problem) == problem
@@ -39,4 +54,4 @@ def better(score: float, best: float | None, *, objective: str) -> bool:
         return False
     if best is None or not math.isfinite(best):
         return True
-    return score < best if objective in MINIMISED else score > best
+    return score < best if is_minimised(objective) else score > best

@@ -18,7 +18,7 @@ class Rates:
         return {"precision": self.precision, "recall": self.recall, "f1": self.f1, "support": self.support}
 
 
-def rates(right: int, *, found: int, real: int) -> Rates:
+def rates(right: float, *, found: int, real: int) -> Rates:
     """Rates from counts: right ones, all predicted ones, all gold ones.
 
     What cannot be divided is 0, as in seqeval and scikit-learn.

@@ -11,7 +11,7 @@ from typing import Any
 from nertune.errors import StudyConflictError, Where
 from nertune.results.database import CellRow
 from nertune.results.files import write_text
-from nertune.scores import MINIMISED
+from nertune.scores import is_minimised
 from nertune.spec.fingerprint import point_id, setting_digest
 from nertune.spec.load import dump_study, load_study
 from nertune.spec.space import apply_point, get_at
@@ -33,11 +33,6 @@ class BestSetting:
     point_id: str
     cell: int | None
     edited_by_hand: bool
-
-
-def is_minimised(objective: str) -> bool:
-    """Whether less is better, as with the loss."""
-    return objective in MINIMISED
 
 
 def objective_value(cell: CellRow, objective: str) -> float | None:

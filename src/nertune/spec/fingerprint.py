@@ -22,7 +22,34 @@ PATHS = (
     ("data", "tags"),
     ("model", "base"),
     ("model", "tokenizer"),
+    ("model", "checkpoint"),
 )
+# What a point consisted of in the first release. A key that came later counts where it is not at its default, so that
+# the cells of older records keep their names.
+FIRST_KEYS = {
+    "model": {"name", "base", "tokenizer", "head", "config"},
+    "train": {
+        "epochs",
+        "batch_size",
+        "device_batch_size",
+        "learning_rate",
+        "weight_decay",
+        "warmup_ratio",
+        "schedule",
+        "max_grad_norm",
+        "patience",
+        "evaluate_every",
+        "label_smoothing",
+        "beta1",
+        "beta2",
+        "epsilon",
+        "batches",
+        "precision",
+        "max_pieces",
+        "overlap_pieces",
+        "truncate",
+    },
+}
 READ_AT_ONCE = 1 << 20  # bytes
 
 
@@ -45,6 +72,7 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
         tree["search"].pop(name)
     for section, name in PATHS:
         tree[section].pop(name)
+    tree["protocol"].pop("final")  # as the section final: what becomes of the best setting
     if tree["model"]["problem"] != "multi_label":
         tree["model"].pop("problem")  # the usual one, whether it was said or seen
     flat = _flatten(tree)
@@ -82,14 +110,24 @@ def setting_digest(spec: StudySpec) -> str:
     setting = spec.model_dump(mode="json", include={"model", "train"})
     setting["model"] |= _model_digests(spec)
     setting["model"].pop("problem")  # follows from the data
+    for section, first in FIRST_KEYS.items():
+        for name in [name for name, value in setting[section].items() if name not in first]:
+            if setting[section][name] == _defaults().get(f"{section}.{name}"):
+                del setting[section][name]
     if spec.data.size != 100:
         setting["data.size"] = spec.data.size
+    if spec.stages:
+        setting["stages"] = spec.model_dump(mode="json", include={"stages"})["stages"]
     return fingerprint(setting)
 
 
-def _model_digests(spec: StudySpec) -> dict[str, str]:
-    base, tokenizer = spec.model.base, spec.model.tokenizer or spec.model.base
-    return {"base": fingerprint_model(base), "tokenizer": fingerprint_model(tokenizer, weights=False)}
+def _model_digests(spec: StudySpec) -> dict[str, str | None]:
+    base, tokenizer, checkpoint = spec.model.base, spec.model.tokenizer or spec.model.base, spec.model.checkpoint
+    return {
+        "base": fingerprint_model(base),
+        "tokenizer": fingerprint_model(tokenizer, weights=False),
+        "checkpoint": None if checkpoint is None else fingerprint_model(checkpoint),
+    }
 
 
 def fingerprint_model(source: str, *, weights: bool = True) -> str:
@@ -125,6 +163,8 @@ def _ends_of(file: Path) -> bytes:
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
+        if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value)}
         if isinstance(value, Mapping) and value:
             flat |= _flatten(value, f"{prefix}{key}.")
         else:

@@ -7,11 +7,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from nertune.errors import StudyFileError, UserError, Where, closest, raise_all
+from nertune.spec.rules import contradictions, searched_contradictions
 from nertune.spec.space import put, space_problems
 from nertune.spec.study import StudySpec, sections
 from nertune.spec.yaml_lines import KeyPath, YamlTree, dotted, dump_yaml, read_edit, read_yaml
@@ -55,8 +56,10 @@ def read_study(tree: YamlTree) -> StudySpec:
     spec, found = _validate(values, tree=tree)
     problems += found
     if spec is not None:
-        problems += _placed(space_problems(spec), tree=tree)
-        problems += _rule_problems(spec, tree=tree)
+        of_space = _placed(space_problems(spec), tree=tree)
+        problems += of_space + _rule_problems(spec, tree=tree)
+        if not of_space:
+            problems += _contradiction_problems(spec, tree=tree)
     raise_all(problems)
     assert spec is not None
     return resolve_paths(spec, folder=tree.path.parent)
@@ -150,7 +153,7 @@ def _each(paths: Any, change: Callable[[Any], Any]) -> Any:
 
 def _change_models(tree: dict[str, Any], change: Callable[[str], str]) -> None:
     """Replace the model's and the tokenizer's source, searched ones included."""
-    for name in ("base", "tokenizer"):
+    for name in ("base", "tokenizer", "checkpoint"):
         if tree["model"][name] is not None:
             tree["model"][name] = change(tree["model"][name])
         searched = tree["search"]["space"].get(f"model.{name}")
@@ -182,8 +185,11 @@ def _apply_edit(tree: YamlTree, edit: str) -> None:
         raise StudyFileError(f"--set {edit} has no value", fix="Write for example: --set train.epochs=2")
     prefix = "search.space."  # the searched keys hold dots themselves
     path = ("search", "space", key.removeprefix(prefix)) if key.startswith(prefix) else tuple(key.split("."))
-    put(tree.values, path, read_edit(text, key=path))
-    tree.edited.add(path)
+    try:
+        put(tree.values, path, read_edit(text, key=path))
+    except (IndexError, ValueError):
+        raise StudyFileError(f"--set {edit} names an item that the list does not have", fix="The first is 0") from None
+    tree.edited.add(tuple(int(part) if path[0] == "stages" and part.isdecimal() else part for part in path))
 
 
 def _placed(problems: Sequence[tuple[str, UserError]], *, tree: YamlTree) -> list[UserError]:
@@ -212,6 +218,22 @@ def _rule_problems(spec: StudySpec, *, tree: YamlTree) -> list[UserError]:
                 fix="A seed gives the same fit again, so name each once",
             )
         )
+    return problems
+
+
+def _contradiction_problems(spec: StudySpec, *, tree: YamlTree) -> list[UserError]:
+    """Keys that do not go together, as they are written and in every cell of the grid."""
+    problems = []
+    for one in contradictions(spec):
+        if one.key not in spec.search.space:  # then its values are what counts
+            problem = one.as_problem()
+            problem.where = tree.where(tuple(one.key.split(".")))
+            problems.append(problem)
+    for key, one, point in searched_contradictions(spec):
+        problem = one.as_problem()
+        problem.message += f" (in the cell {', '.join(f'{name}: {value}' for name, value in point.items())})"
+        problem.where = tree.where(("search", "space", key))
+        problems.append(problem)
     return problems
 
 
@@ -283,13 +305,26 @@ def _near_keys(key: KeyPath) -> str:
 
 
 def _described(key: KeyPath) -> str | None:
-    key = key[:2]  # below stand the user's own names
-    section = _section(tuple(str(part) for part in key[:-1]))
-    field = section.model_fields.get(str(key[-1])) if key else None
-    if field is None or field.description is None:
-        return None
-    return f"{dotted(key)}: {field.description}"
+    """The manual's line on the key, or on the nearest one above it that the schema names."""
+    for end in range(len(key), 0, -1):
+        *parents, last = (str(part) for part in key[:end])
+        field = _section(tuple(parents)).model_fields.get(last)
+        if field is not None and field.description is not None:
+            return f"{dotted(key[:end])}: {field.description}"
+    return None
 
 
 def _section(parents: tuple[str, ...]) -> type[BaseModel]:
-    return sections().get(parents[0], StudySpec) if parents else StudySpec
+    """The section that the last of these keys holds; numbers of lists and the user's own names hold what is in them."""
+    section: type[BaseModel] = StudySpec
+    for name in parents:
+        field = section.model_fields.get(name)
+        section = (_section_in(field.annotation) if field else None) or section
+    return section
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key's type has in it: `tuple[StageSpec, ...]`, `dict[str, HeadSpec] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)

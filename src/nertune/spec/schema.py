@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from nertune.spec.space import searchable_keys
+from nertune.spec.space import FREE_PART, searchable_keys, searchable_patterns
 from nertune.spec.study import StudySpec, sections
 from nertune.spec.yaml_lines import AS_WRITTEN
 
@@ -59,11 +59,16 @@ def study_schema() -> dict[str, Any]:
     space = schema["$defs"]["SearchSpec"]["properties"]["space"]
     space["propertyNames"] = {
         "anyOf": [
-            {"enum": [key for key in searchable_keys() if key != "model.config"]},
-            {"pattern": r"^model\.config\.[^.]+$"},
+            {"enum": searchable_keys()},
+            *({"pattern": _as_expression(pattern)} for pattern in searchable_patterns()),
         ]
     }
     return {"$schema": DIALECT, "title": "nertune study file", **{k: v for k, v in schema.items() if k != "title"}}
+
+
+def _as_expression(pattern: str) -> str:
+    """The pattern of keys as a regular expression."""
+    return "^" + r"\.".join("[^.]+" if part == FREE_PART else part for part in pattern.split(".")) + "$"
 
 
 def schema_text() -> str:
@@ -82,6 +87,7 @@ def manual_text() -> str:
     schema = study_schema()
     top = {name: field for name, field in schema["properties"].items() if "$ref" not in field}
     parts = [INTRODUCTION, "## Top of the file\n\n" + _table(top, required=schema["required"])]
+    parts += [_subsection(name, below=schema["$defs"][kind]) for name, kind in _subsections({"properties": top})]
     for name, section in sections().items():
         part = schema["$defs"][section.__name__]
         rows = _table(part["properties"], prefix=f"{name}.", required=part.get("required", ()))
@@ -93,13 +99,18 @@ def manual_text() -> str:
 def _subsections(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Keys of a section that hold keys themselves, and the names of their definitions."""
     for key, field in part["properties"].items():
-        for branch in field.get("anyOf", ()):
+        for branch in (field, *field.get("anyOf", ())):
             if "$ref" in branch:
                 yield key, branch["$ref"].rpartition("/")[2]
+            for below, place in (("items", "NUMBER"), ("additionalProperties", "NAME")):
+                inner = branch.get(below)
+                if isinstance(inner, Mapping) and "$ref" in inner:
+                    yield f"{key}.{place}", inner["$ref"].rpartition("/")[2]
 
 
 def _subsection(name: str, *, below: Mapping[str, Any]) -> str:
-    return f"### `{name}`\n\n{below['description']}\n\n{_table(below['properties'], prefix=f'{name}.', required=())}"
+    rows = _table(below["properties"], prefix=f"{name}.", required=below.get("required", ()))
+    return f"### `{name}`\n\n{below['description']}\n\n{rows}"
 
 
 def _any_scalar(schema: Any) -> Any:

@@ -11,13 +11,23 @@ from typing import Any, TypeGuard
 from pydantic import BaseModel, ValidationError
 
 from nertune.errors import StudyFileError, UserError, closest
-from nertune.spec.study import ModelSpec, StudySpec, TrainSpec
+from nertune.spec.study import HeadSpec, ModelSpec, StageSpec, StudySpec, TrainSpec
+from nertune.spec.train_section import LoraSpec
 
 Point = Mapping[str, Any]  # searched key (dotted) -> value
 
 SEARCHABLE_SECTIONS: dict[str, type[BaseModel]] = {"model": ModelSpec, "train": TrainSpec}
-NOT_SEARCHABLE = {"model.name", "model.problem"}  # one names results, the other is what the data are
-ALSO_SEARCHABLE = ("data.size",)
+NOT_SEARCHABLE = {  # what names results, what the data are, and what is searched key by key
+    "model.name",
+    "model.problem",
+    "model.heads",
+    "model.config",
+    "model.tokenizer_options",
+    "train.callbacks",
+}
+ALSO_SEARCHABLE = ("data.size", *(f"train.lora.{field}" for field in LoraSpec.model_fields))
+OPEN_KEYS = ("model.config", "model.tokenizer_options")  # one key below them is free
+FREE_PART = "*"  # in a pattern of keys: a name or number of the user's
 COUNTABLE_POINTS = 10_000  # a larger space is treated as endless: counting it would take longer than a fit
 EXAMPLE_RANGE = "Write for example: {low: 1e-6, high: 1e-3, log: true}"
 
@@ -46,9 +56,30 @@ Dimension = Choices | Range
 
 
 def searchable_keys() -> list[str]:
-    """Every dotted key that a space may name; `model.config.…` is open."""
+    """Every dotted key that a space may name, without those of `searchable_patterns`."""
     keys = [f"{name}.{field}" for name, section in SEARCHABLE_SECTIONS.items() for field in section.model_fields]
     return [key for key in (*keys, *ALSO_SEARCHABLE) if key not in NOT_SEARCHABLE]
+
+
+def searchable_patterns() -> list[str]:
+    """Keys that a space may name with a name or number of the user's where `*` stands."""
+    return [
+        *(f"{key}.{FREE_PART}" for key in OPEN_KEYS),
+        *(f"stages.{FREE_PART}.{field}" for field in StageSpec.model_fields),
+        *(f"model.heads.{FREE_PART}.{field}" for field in HeadSpec.model_fields if field not in ("labels", "problem")),
+    ]
+
+
+def pattern_of(key: str) -> str | None:
+    """The searchable pattern that the key is a case of."""
+    parts = key.split(".")
+    for pattern in searchable_patterns():
+        wanted = pattern.split(".")
+        if len(wanted) == len(parts) and all(
+            want in (FREE_PART, part) for want, part in zip(wanted, parts, strict=True)
+        ):
+            return pattern
+    return None
 
 
 def dimensions(spec: StudySpec) -> tuple[Dimension, ...]:
@@ -61,7 +92,7 @@ def dimensions(spec: StudySpec) -> tuple[Dimension, ...]:
 
 def read_dimension(spec: StudySpec, *, key: str, raw: list[Any] | dict[str, Any]) -> Dimension:
     """One entry of `search.space` as a dimension; every value in it is checked by the schema."""
-    _check_key(key)
+    _check_key(spec, key=key)
     return _read_choices(spec, key=key, values=raw) if isinstance(raw, list) else _read_range(spec, key=key, raw=raw)
 
 
@@ -115,28 +146,48 @@ def set_at(tree: dict[str, Any], key: str, value: Any) -> None:
 def put(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
     """Put a value at a path of keys, making the mappings on the way."""
     *parents, last = path
+    below: Any = tree
     for parent in parents:
-        if not isinstance(tree.get(parent), dict):
-            tree[parent] = {}
-        tree = tree[parent]
-    tree[last] = value
+        below = _below(below, parent)
+    if isinstance(below, list):
+        below[int(last)] = value
+    else:
+        below[last] = value
 
 
-def get_at(tree: Mapping[str, Any], key: str) -> Any:
-    """The value at a dotted key, None where nothing stands."""
-    value: Any = tree
+def _below(tree: Any, part: str) -> Any:
+    """What stands at a key of a mapping, made if need be, or at a number of a list.
+
+    Raises  IndexError, ValueError for a number that the list does not have
+    """
+    if isinstance(tree, (list, tuple)):
+        return tree[int(part)]
+    if not isinstance(tree.get(part), (dict, list, tuple)):
+        tree[part] = {}
+    return tree[part]
+
+
+def get_at(tree: Any, key: str) -> Any:
+    """The value at a dotted key (of a list: a number), None where nothing stands."""
     for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+        if isinstance(tree, Mapping):
+            tree = tree.get(part)
+        elif isinstance(tree, (list, tuple)) and part.isdecimal() and int(part) < len(tree):
+            tree = tree[int(part)]
+        else:
+            return None
+    return tree
 
 
-def _check_key(key: str) -> None:
+def _check_key(spec: StudySpec, *, key: str) -> None:
     known = searchable_keys()
-    if key in known and key != "model.config":
-        return
-    if key.startswith("model.config.") and key.count(".") == 2:
+    if key in known:
         return
     name = f"search.space.{key}"
+    pattern = pattern_of(key)
+    if pattern is not None:
+        _check_place(spec, key=key, pattern=pattern, name=name)
+        return
     if key in ("search.seed", "final.seeds", "search.sampler_seed"):
         raise StudyFileError(
             f"{name}: a seed is never searched, for the luckiest would win",
@@ -145,6 +196,25 @@ def _check_key(key: str) -> None:
     near = _closest_key(key, known)
     fix = f"Did you mean {near}?" if near else f"Searchable are: {', '.join(known)}"
     raise StudyFileError(f"{name} is no key that can be searched", fix=fix)
+
+
+def _check_place(spec: StudySpec, *, key: str, pattern: str, name: str) -> None:
+    """Refuse a stage or head that the study does not have."""
+    if pattern.startswith("stages."):
+        number = key.split(".")[1]
+        if not number.isdecimal() or int(number) >= len(spec.stages):
+            there = f"0 to {len(spec.stages) - 1}" if spec.stages else "none"
+            raise StudyFileError(
+                f"{name} names the stage {number}, but the stages are {there}", fix="The first stage is 0"
+            )
+    if pattern.startswith("model.heads."):
+        head, known = key.split(".")[2], tuple(spec.model.heads or ())
+        if head not in known:
+            near = closest(head, known)
+            raise StudyFileError(
+                f"{name} names the head {head}, but the heads are: {', '.join(known) or 'none'}",
+                fix=f"Did you mean {near}?" if near else "Add it to model.heads",
+            )
 
 
 def _closest_key(key: str, known: Sequence[str]) -> str | None:

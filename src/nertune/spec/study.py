@@ -1,243 +1,33 @@
 """The one schema of a study file: every key, its default, its unit and the reason for it.
 
-The descriptions below are the manual: `docs/study-file.md` and the JSON Schema for editors are made from them.
+The descriptions are the manual: `docs/study-file.md` and the JSON Schema for editors are made from them. The sections
+`data`, `model` and `train` have modules of their own beside this one.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from nertune.spec.data_section import DataSpec, SplitSpec
+from nertune.spec.kinds import Count, Duration, Percent, Section
+from nertune.spec.model_section import HeadOptions, HeadSpec, ModelSpec
+from nertune.spec.train_section import LoraSpec, StageSpec, TrainSpec
 
-def read_duration(value: object) -> object:
-    """Seconds from `90`, `"90s"`, `"2m"`, `"1h30m"` or `"2d"`; anything else is left for the schema to refuse."""
-    if not isinstance(value, str):
-        return value
-    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", value.strip())
-    if parts is None or not any(parts.groups()):
-        raise ValueError("is not a duration; write for example 90s, 2m or 1h30m")
-    days, hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-    return days * 86400 + hours * 3600 + minutes * 60 + seconds
-
-
-def read_names(value: object) -> object:
-    """A list of names in which YAML's bare numbers and booleans (labels `0`, `1`, `yes`) are names, too."""
-    if not isinstance(value, list):
-        return value
-    return [
-        str(item).lower() if isinstance(item, bool) else str(item) if isinstance(item, int) else item for item in value
-    ]
-
-
-Duration = Annotated[
-    float, BeforeValidator(read_duration), Field(gt=0, json_schema_extra={"type": ["number", "string"]})
+__all__ = [
+    "DataSpec",
+    "HeadOptions",
+    "HeadSpec",
+    "LoraSpec",
+    "ModelSpec",
+    "SplitSpec",
+    "StageSpec",
+    "StudySpec",
+    "TrainSpec",
+    "sections",
 ]
-Names = Annotated[tuple[str, ...], BeforeValidator(read_names)]
-Column = str | int
-Columns = Annotated[tuple[Column, ...], Field(min_length=1)]
-Files = Path | tuple[Path, ...]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-
-class SplitSpec(Section):
-    """How dev and test are taken out of train, when the data come without them."""
-
-    dev: Fraction = Field(0.0, description="Share of train that becomes dev, when no file is dev")
-    test: Fraction = Field(0.0, description="Share of train that becomes test, when no file is test")
-    seed: Annotated[int, Field(ge=0)] = Field(1, description="Of the draw: equal seed and data, equal split")
-    by: Literal["document", "sentence"] = Field(
-        "document",
-        description="What stays together: whole documents where the format knows them (else sentences), or single sentences. Equal documents stay together, and equal texts that are in no document",
-    )
-    stratify: bool = Field(True, description="Keep the shares of the labels alike in all parts, as far as can be")
-
-    @model_validator(mode="after")
-    def _leaves_train(self) -> Self:
-        if self.dev + self.test >= 1:
-            raise ValueError("leaves nothing for train; write for example {dev: 0.1, test: 0.1}")
-        return self
-
-
-class DataSpec(Section):
-    """Where the annotated text is, and how to read it."""
-
-    dir: Path | None = Field(
-        None,
-        description="Folder with `train.*`, `dev.*` (or `devel.*`, `valid*.*`) and `test.*`, or with folders of these names; two files for one split are an error. Or a folder that `datasets` saved",
-    )
-    train: Files | None = Field(
-        None, description="The training file, folder of documents, or list of them, when `dir` does not find it"
-    )
-    dev: Files | None = Field(None, description="The development file: chooses epochs and settings")
-    test: Files | None = Field(
-        None, description="The test file: opened by `check` and `best-and-train` only, never by a search"
-    )
-    hub: str | None = Field(
-        None,
-        description="Instead of files: a data set of the Hugging Face hub, `NAME` or `OWNER/NAME`, with a configuration `NAME:CONFIGURATION`",
-    )
-    split: SplitSpec | None = Field(
-        None, description="Takes missing dev and test out of train, for example `{dev: 0.1, test: 0.1}`"
-    )
-    size: Annotated[float, Field(gt=0, le=100)] = Field(
-        100.0,
-        description="Percent of train that is learned from. Samples are nested (10 is part of 20) and drawn with `split.seed`; can be searched, for a learning curve",
-    )
-    format: str = Field(
-        "auto", description="`auto` (told from name and content), or the name of a format, see `nertune data formats`"
-    )
-    encoding: str | None = Field(
-        None, description="For example `latin-1`; null: UTF-8, or what the file's byte order mark says"
-    )
-    columns: dict[str, Column | Columns] | None = Field(
-        None,
-        description="Which columns (or keys of JSON) to read, by name or by number from 0 (-1 is the last): `{text: tweet, label: sentiment}`, `{word: 0, tag: -1}`. A list reads several: `{tag: [2, 3]}`, `{label: [joy, fear]}`; `pair` is a second text",
-    )
-    header: Literal["auto"] | bool = Field("auto", description="Whether the first line of a table names its columns")
-    quoting: Literal["auto", "csv", "none"] = Field(
-        "auto",
-        description='Quotation marks of a table: `csv` (`"a ""b"" c"` is one field), or `none` (ordinary characters)',
-    )
-    separator: str | None = Field(
-        None,
-        description="What stands between several labels of one text or word, for example `,` or `|`; null: recognised on train",
-    )
-    tags: Path | None = Field(
-        None,
-        description="Definition of the tags of MAE files: which tags and attributes become labels (YAML, or the DTD)",
-    )
-    words: Literal["punctuation", "blanks"] = Field(
-        "punctuation",
-        description="What a word is where text is annotated by characters. `punctuation`: runs of letters and digits, and every other visible character by itself; `blanks`: what stands between white space",
-    )
-    sentences: Literal["lines", "documents"] = Field(
-        "lines",
-        description="What an example is where text is annotated by characters: a line of the text (lines that one entity joins stay together), or a whole document",
-    )
-    misaligned: Literal["widen", "drop"] = Field(
-        "widen",
-        description="Entities that begin or end inside a word: `widen` to whole words, or `drop`; counted either way",
-    )
-    nested: Literal["outermost", "innermost"] = Field(
-        "outermost", description="Which of two overlapping entities is kept; the others are counted"
-    )
-    discontinuous: Literal["join", "split", "drop"] = Field(
-        "join",
-        description="Entities in several parts: `join` takes what lies between, `split` makes an entity of each part; counted",
-    )
-    scheme: Literal["iob1", "iob2", "io", "bioes", "bilou"] | None = Field(
-        None, description="Tag scheme of the files; null: recognised on train"
-    )
-    tagging: Literal["iob2", "io", "bioes"] = Field(
-        "iob2", description="Tag scheme that the model learns; the files nertune writes are IOB2 whatever stands here"
-    )
-    labels: Names | None = Field(
-        None,
-        description="The fixed list of entity types or classes; null: those of train. A label outside it is an error",
-    )
-    keep: Names | None = Field(
-        None, description="Only these entity types or classes; the others become `O` or are left out, counted"
-    )
-    rename: dict[str, str] = Field(
-        default_factory=dict,
-        description="New names of entity types or classes, before `keep`; two old names with one new name are merged",
-    )
-    positive_label: str | None = Field(None, description="The class that `binary_f1` is about (sequence tasks)")
-
-    @field_validator("rename")
-    @classmethod
-    def _gives_names(cls, rename: dict[str, str]) -> dict[str, str]:
-        nameless = [old for old, new in rename.items() if not new.strip()]
-        if nameless:
-            raise ValueError(f"gives {nameless[0]} no name; to leave a type out, name the others in data.keep")
-        return rename
-
-
-class ModelSpec(Section):
-    """The encoder that is fine-tuned."""
-
-    name: str | None = Field(
-        None, description="First part of the seed folders' names; null: the model's type, for example `bert`"
-    )
-    base: str = Field(description="A folder with a saved model, or a hub id such as `bert-base-cased`")
-    tokenizer: str | None = Field(None, description="A folder or hub id; null: the one beside `base`")
-    head: str = Field(
-        "linear", description="What stands on the encoder: `linear`, one affine layer from encoding to labels"
-    )
-    problem: Literal["auto", "single_label", "multi_label"] = Field(
-        "auto",
-        description="`single_label`: one class for each text; `multi_label`: any number of them, none included; `auto`: as train shows",
-    )
-    config: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Into the model's own config, for example `{hidden_dropout_prob: 0.2}`; each key can be searched",
-    )
-
-
-class TrainSpec(Section):
-    """One fit. The defaults are those of the Hugging Face Trainer, so that results compare with `run_ner.py` and its kin, unless a reason is given."""
-
-    epochs: Count = Field(
-        4,
-        description="Passes over train. 4: the largest of the original BERT recipe (2, 3, 4); the best epoch is kept anyway",
-    )
-    batch_size: Count = Field(16, description="Examples per optimizer step")
-    device_batch_size: Count | None = Field(
-        None,
-        description="At most so many examples on the device at once; the batch is reached by accumulation, with equal gradients. null: on a GPU the whole batch, on a CPU parts of at most about 512 pieces a thread, which its caches hold",
-    )
-    learning_rate: Positive = Field(5e-5, description="Peak learning rate of AdamW")
-    weight_decay: NotNegative = Field(
-        0.0, description="Decoupled weight decay; biases and layer norms are exempt, as usual"
-    )
-    warmup_ratio: Fraction = Field(0.0, description="Share of all steps in which the learning rate rises from 0")
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="What the learning rate does after warm-up"
-    )
-    max_grad_norm: NotNegative = Field(1.0, description="Gradients are clipped to this global norm; 0: never")
-    patience: Count | None = Field(
-        None, description="Stop after so many evaluations without a better objective; null: never"
-    )
-    evaluate_every: Literal["epoch"] | Count = Field(
-        "epoch", description="`epoch`, or a number of optimizer steps (the end of training is evaluated in any case)"
-    )
-    label_smoothing: Fraction = Field(
-        0.0, description="Share of the target spread over all labels; reported losses are without it"
-    )
-    beta1: Fraction = Field(0.9, description="AdamW's decay of the first moment")
-    beta2: Fraction = Field(0.999, description="AdamW's decay of the second moment")
-    epsilon: Positive = Field(1e-8, description="AdamW's epsilon")
-    batches: Literal["grouped", "shuffled"] = Field(
-        "grouped",
-        description="`grouped`: examples of like length together, batches in random order, much less padding; `shuffled`: plain random order",
-    )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto",
-        description="`auto`: one step is timed in both, once per study, and the faster kept. Weights and optimizer are fp32 always",
-    )
-    max_pieces: Annotated[int, Field(ge=8)] | None = Field(
-        None,
-        description="Longest window in pieces, special pieces included; null: as long as tokenizer and position table allow",
-    )
-    overlap_pieces: Annotated[int, Field(ge=0)] = Field(
-        64, description="Pieces that neighbouring windows of a long sentence share (token tasks); at most half a window"
-    )
-    truncate: Literal["head", "tail", "both"] = Field(
-        "head",
-        description="Which part of a too long text is kept (sequence tasks): its head, its tail, or half of each. Cut texts are counted",
-    )
 
 
 def default_space() -> dict[str, list[Any] | dict[str, Any]]:
@@ -257,15 +47,50 @@ class SearchSpec(Section):
     timeout: Duration | None = Field(
         None, description="Total time of the search over all calls, for example `8h`; no new cell starts after it"
     )
-    objective: str = Field("f1", description="The dev score, at its best epoch, that is maximised; `loss` is minimised")
+    objective: str = Field(
+        "f1",
+        description="The dev score, at its best epoch, that is maximised (`loss` and `hamming_loss` are minimised); of several heads their mean, or that of one: `NAME.f1`",
+    )
+    scores: tuple[str, ...] = Field(
+        (),
+        description="Scores of your own, each `package.module:name`, imported from the working directory; `objective` may be one of the names",
+    )
     seed: Annotated[int, Field(ge=0)] = Field(
         42, description="Seed of every trial's fit, so that cells differ by their setting alone"
     )
     sampler_seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of the sampler (tpe, random)")
     space: dict[str, list[Any] | dict[str, Any]] = Field(
         default_factory=default_space,
-        description="Searched keys of `model` and `train`, each with a list of values or `{low, high, log, step}`. The default is BERT's own recipe",
+        description="Searched keys of `model`, `train` and `stages` (`stages.1.learning_rate`; the first is 0) and `data.size`, each with a list of values or `{low, high, log, step}`. The default is BERT's own recipe",
     )
+
+
+class ProtocolSpec(Section):
+    """How one point earns one number. `protocol: holdout` is a fit on train scored on dev."""
+
+    repeat: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="So many fits of each point, with the seeds `search.seed`, `search.seed` + 1, …; its score is their mean",
+    )
+    kfold: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Cross-validation: train (and dev, where there is one) is cut into so many folds, by document where documents are known, the shares of the labels alike; each fold is dev once, and a point's score is the mean over them. The folds are the same for every point",
+    )
+    final: Literal["refit", "average"] = Field(
+        "refit",
+        description="With `kfold`, for each seed: `refit` on all of train for the mean of the folds' best epochs; `average` the probabilities of one model for each fold",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_word(cls, value: object) -> object:
+        return {} if value == "holdout" else value
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.repeat is not None and self.kfold is not None:
+            raise ValueError("is repeat or kfold, not both")
+        return self
 
 
 class FinalSpec(Section):
@@ -278,9 +103,13 @@ class FinalSpec(Section):
         1,
         description="Refit so many of the best settings on all seeds and choose by mean dev score; the others never see test",
     )
+    sizes: tuple[Percent, ...] = Field(
+        (),
+        description="Learning curve: the best setting is also refitted, on every seed, with so many percent of train, for example `[10, 25, 50, 100]`; the parts are nested, their weights are not kept",
+    )
     train_with_dev: bool = Field(
         False,
-        description="Refit on train and dev together, for the number of epochs that was best in the search; dev scores are then not reported",
+        description="Refit on train and dev together, for the number of epochs that was best in the search; dev scores are then not reported. With `protocol.kfold`, `refit` does so anyway",
     )
 
 
@@ -301,7 +130,8 @@ class ExecuteSpec(Section):
         "auto", description="`auto`, `cpu`, `cuda`, or a list such as `[cuda:0, cuda:1]`"
     )
     trial_timeout: Duration | None = Field(
-        None, description="A fit that takes longer is ended and counts as failed; null: no limit"
+        None,
+        description="A trial, with all its fits, or a seed run that takes longer is ended and counts as failed; null: no limit",
     )
     hang_after: Duration = Field(
         120.0,
@@ -319,6 +149,10 @@ class TrackSpec(Section):
         False,
         description="TensorBoard event files, in `runs/` of each seed folder and in `OUTPUT/tensorboard/` for trials",
     )
+    wandb: str | None = Field(
+        None,
+        description="Project of Weights & Biases that the runs are sent to, too; needs `pip install nertune[wandb]`. With WANDB_MODE=offline they stay in the folder `wandb` in `OUTPUT`",
+    )
 
 
 class StudySpec(Section):
@@ -334,7 +168,12 @@ class StudySpec(Section):
     data: DataSpec
     model: ModelSpec
     train: TrainSpec = TrainSpec()
+    stages: tuple[StageSpec, ...] = Field(
+        (),
+        description="Stages of a fit, one after another, each with keys of its own; the best epoch is one of the last stage. Absent: one stage, as `train` says",
+    )
     search: SearchSpec = SearchSpec()
+    protocol: ProtocolSpec = ProtocolSpec()
     final: FinalSpec = FinalSpec()
     execute: ExecuteSpec = ExecuteSpec()
     output: Path = Field(
@@ -351,6 +190,16 @@ class StudySpec(Section):
         if self.data.dir is None and self.data.train is None and self.data.hub is None:
             raise ValueError("data needs dir (a folder with train, dev and test files), or train and dev, or hub")
         return self
+
+    @property
+    def stage_settings(self) -> tuple[TrainSpec, ...]:
+        """What each stage of a fit does; without `stages` there is one, as `train` says."""
+        return tuple(stage.over(self.train) for stage in self.stages) or (self.train,)
+
+    @property
+    def total_epochs(self) -> int:
+        """Passes over train in all stages of a fit."""
+        return sum(settings.epochs for settings in self.stage_settings)
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -130,7 +130,7 @@ def _value(node: yaml.Node, *, key: KeyPath, tree: YamlTree, as_written: set[tup
         return [
             _value(item, key=(*key, number), tree=tree, as_written=as_written) for number, item in enumerate(node.value)
         ]
-    if key[:2] in as_written and node.tag != "tag:yaml.org,2002:null":
+    if _is_written(key, as_written) and node.tag != "tag:yaml.org,2002:null":
         return node.value
     try:
         return _Loader("").construct_object(node)
@@ -142,6 +142,12 @@ def _value(node: yaml.Node, *, key: KeyPath, tree: YamlTree, as_written: set[tup
             )
         )
         return node.value
+
+
+def _is_written(key: KeyPath, as_written: set[tuple[str, ...]]) -> bool:
+    """Whether the values at this key are names, whatever they look like; the labels of each head are."""
+    is_head_label = key[:2] == ("model", "heads") and key[3:4] == ("labels",)
+    return key[:2] in as_written or (is_head_label and ("data", "labels") in as_written)
 
 
 def _mapping(

@@ -9,35 +9,36 @@ from typing import Protocol
 from transformers import PreTrainedTokenizerBase
 
 import nertune.models.environment  # noqa: F401  # before transformers is imported anywhere in this room
-from nertune.data.examples import Example, Task
+from nertune.data.examples import Example, Problem, Task
+from nertune.models.heads import problem_of
 from nertune.results.records import SplitScores
 from nertune.spec.study import DataSpec, StudySpec
 from nertune.tasks import sequence, token
-from nertune.tasks.encoded import EncodedSplit, Windows
+from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, Windows
 from nertune.tasks.predictions import Outputs, Predictions
 from nertune.tasks.windows import Frame
 
-__all__ = ["TASKS", "TaskKind"]
+__all__ = ["TASKS", "TaskKind", "heads_to_learn", "label_names"]
 
 
 class Encode(Protocol):
-    """Examples -> windows and counts; `labels` are the names of the label ids."""
+    """Examples -> windows (their targets are the first head's), the gold of each head, and counts."""
 
     def __call__(
         self,
         examples: Sequence[Example],
         *,
-        labels: Sequence[str],
+        heads: Sequence[HeadLabels],
         tokenizer: PreTrainedTokenizerBase,
         frame: Frame,
         spec: StudySpec,
-    ) -> tuple[Windows, dict[str, int]]: ...
+    ) -> tuple[Windows, list[Gold], dict[str, int]]: ...
 
 
 class LabelNames(Protocol):
     """Entity types or classes -> the names of the label ids, in their order."""
 
-    def __call__(self, labels: Sequence[str], *, data: DataSpec) -> tuple[str, ...]: ...
+    def __call__(self, labels: Sequence[str], *, spec: StudySpec, problem: Problem) -> tuple[str, ...]: ...
 
 
 class Decode(Protocol):
@@ -68,3 +69,19 @@ TASKS: dict[Task, TaskKind] = {
         label_names=sequence.label_names, encode=sequence.encode, decode=sequence.decode, score=sequence.score
     ),
 }
+
+
+def heads_to_learn(labels: Sequence[str], *, spec: StudySpec) -> tuple[HeadLabels, ...]:
+    """What each head of a point learns; `labels` are the entity types or classes of train, in their order."""
+    kinds = {name: head.labels for name, head in (spec.model.heads or {}).items()} or {"": tuple(labels)}
+    made = []
+    for name, own in kinds.items():
+        problem = problem_of(spec.model, name=name)
+        names = TASKS[spec.task].label_names(own, spec=spec, problem=problem)
+        made.append(HeadLabels(name, tuple(own), names, problem))
+    return tuple(made)
+
+
+def label_names(labels: Sequence[str], *, spec: StudySpec) -> dict[str, tuple[str, ...]]:
+    """The names of each head's label ids, as `load_base` takes them."""
+    return {head.name: head.names for head in heads_to_learn(labels, spec=spec)}

@@ -2,7 +2,7 @@
 
 FOLDER/KEY/windows.arrow    one row a window
 FOLDER/KEY/examples.arrow   one row an example
-FOLDER/KEY/sets.arrow       one row a set of labels; multi-label splits only
+FOLDER/KEY/sets-N.arrow     one row a set of labels that head N learns, where it learns several at once
 FOLDER/KEY/meta.json        task, labels, padding, counts
 """
 
@@ -13,7 +13,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ from transformers import PreTrainedTokenizerBase
 
 from nertune.data.examples import Example, Split
 from nertune.data.store import Examples, as_stored, digest_examples
-from nertune.models.heads import problem_of
+from nertune.models.losses import IGNORED
 from nertune.spec.study import StudySpec
-from nertune.tasks import TASKS
-from nertune.tasks.encoded import EncodedSplit, Ints, LabelSets, Windows
+from nertune.tasks import TASKS, heads_to_learn
+from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, Ints, LabelSets, Windows
 from nertune.tasks.windows import Frame, find_frame
 
-ENCODING = 3  # raise it when the same input is encoded differently, or lies differently on disk
+ENCODING = 4  # raise it when the same input is encoded differently, or lies differently on disk
 
 
 def encode_or_open(
@@ -51,15 +52,20 @@ def encode_or_open(
     Raises   ModelError when no window is possible, DataError for a text of an unknown class
     """
     frame = find_frame(tokenizer, train=spec.train, position_limit=position_limit)
-    names = TASKS[spec.task].label_names(labels, data=spec.data)
-    target = folder / cache_key(split, names=names, tokenizer=tokenizer, frame=frame, spec=spec)
+    heads = heads_to_learn(labels, spec=spec)
+    target = folder / cache_key(split, heads=heads, tokenizer=tokenizer, frame=frame, spec=spec)
     if not target.is_dir():
-        windows, counts = TASKS[spec.task].encode(
-            split.examples, labels=names, tokenizer=tokenizer, frame=frame, spec=spec
+        windows, golds, counts = TASKS[spec.task].encode(
+            split.examples, heads=heads, tokenizer=tokenizer, frame=frame, spec=spec
         )
-        pad_id = tokenizer.pad_token_id or 0
-        meta = {"task": spec.task, "name": split.name, "labels": names, "pad_id": pad_id, "counts": counts}
-        _write(target, windows=windows, examples=split.examples, meta=meta)
+        meta = {
+            "task": spec.task,
+            "name": split.name,
+            "heads": [asdict(head) for head in heads],
+            "pad_id": tokenizer.pad_token_id or 0,
+            "counts": counts,
+        }
+        _write(target, windows=windows, golds=golds, examples=split.examples, meta=meta)
     return open_encoded(target)
 
 
@@ -67,44 +73,65 @@ def open_encoded(folder: Path) -> EncodedSplit:
     """The encoded split in this folder, mapped, without tokenizer or source files."""
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     rows, examples = _map(folder / "windows.arrow"), _map(folder / "examples.arrow")
+    heads = [HeadLabels(one["name"], tuple(one["kinds"]), tuple(one["names"]), one["problem"]) for one in meta["heads"]]
+    views = {
+        head.name: EncodedSplit(
+            folder=folder,
+            task=meta["task"],
+            name=meta["name"],
+            labels=head.names,
+            windows=_windows(rows, folder=folder, head=number),
+            n_words=examples["n_words"].to_numpy(),
+            pad_id=meta["pad_id"],
+            counts=meta["counts"],
+            load_examples=lambda: Examples(examples.drop_columns("n_words"), task=meta["task"]),
+            kinds=head.kinds if head.name else None,
+        )
+        for number, head in enumerate(heads)
+    }
+    return views[""] if "" in views else _joined(views)
+
+
+def _joined(views: Mapping[str, EncodedSplit]) -> EncodedSplit:
+    """The split of several heads; its own targets say whether there is gold for any of them."""
+    first = next(iter(views.values()))
+    known = np.any([view.windows.targets != IGNORED for view in views.values()], axis=0)
+    windows = replace(first.windows, targets=np.where(known, 0, IGNORED).astype(np.int32), label_sets=None)
+    return replace(first, labels=(), windows=windows, kinds=None, heads=views)
+
+
+def _windows(rows: Any, *, folder: Path, head: int) -> Windows:
     pieces, piece_starts = _flat(rows, "pieces")
     items, home_starts = _flat(rows, "items")
-    windows = Windows(
+    sets = _sets_file(folder, head)
+    return Windows(
         pieces=pieces,
         piece_starts=piece_starts,
         example=_column(rows, "example").to_numpy(),
         items=items,
         places=_flat(rows, "places")[0],
-        targets=_flat(rows, "targets")[0],
+        sizes=_flat(rows, "sizes")[0],
+        targets=_flat(rows, f"targets-{head}")[0],
         home_starts=home_starts,
         types=_flat(rows, "types")[0] if "types" in rows.column_names else None,
-        label_sets=LabelSets(*_flat(_map(folder / "sets.arrow"), "labels"))
-        if (folder / "sets.arrow").exists()
-        else None,
+        label_sets=LabelSets(*_flat(_map(sets), "labels")) if sets.exists() else None,
     )
-    return EncodedSplit(
-        folder=folder,
-        task=meta["task"],
-        name=meta["name"],
-        labels=tuple(meta["labels"]),
-        windows=windows,
-        n_words=examples["n_words"].to_numpy(),
-        pad_id=meta["pad_id"],
-        counts=meta["counts"],
-        load_examples=lambda: Examples(examples.drop_columns("n_words"), task=meta["task"]),
-    )
+
+
+def _sets_file(folder: Path, head: int) -> Path:
+    return folder / f"sets-{head}.arrow"
 
 
 def cache_key(
-    split: Split, *, names: Sequence[str], tokenizer: PreTrainedTokenizerBase, frame: Frame, spec: StudySpec
+    split: Split, *, heads: Sequence[HeadLabels], tokenizer: PreTrainedTokenizerBase, frame: Frame, spec: StudySpec
 ) -> str:
     """What decides an encoding, as 32 hex digits.
 
     The examples themselves are hashed, not the file and how it was read: whatever made them, they decide.
     """
     decides = [
-        [ENCODING, spec.task, split.name, list(names), spec.data.tagging, spec.train.truncate],
-        problem_of(spec.model, task=spec.task),
+        [ENCODING, spec.task, split.name, spec.data.tagging, spec.train.truncate],
+        [asdict(head) for head in heads],
         [_tokenizer_digest(tokenizer), tokenizer.pad_token_id, "token_type_ids" in tokenizer.model_input_names],
         [frame.prefix, frame.suffix, frame.length, frame.overlap],
         digest_examples(as_stored(split.examples, task=spec.task)),
@@ -125,14 +152,17 @@ def _tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _write(target: Path, *, windows: Windows, examples: Sequence[Example], meta: dict[str, Any]) -> None:
+def _write(
+    target: Path, *, windows: Windows, golds: Sequence[Gold], examples: Sequence[Example], meta: dict[str, Any]
+) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:8]}-", dir=target.parent))
     try:
-        _write_table(draft / "windows.arrow", _window_columns(windows))
+        _write_table(draft / "windows.arrow", _window_columns(windows, golds=golds))
         _write_examples(draft / "examples.arrow", as_stored(examples, task=meta["task"]))
-        if windows.label_sets is not None:
-            _write_table(draft / "sets.arrow", _set_columns(windows.label_sets))
+        for number, gold in enumerate(golds):
+            if gold.label_sets is not None:
+                _write_table(_sets_file(draft, number), _set_columns(gold.label_sets))
         (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         try:
             os.rename(draft, target)  # noqa: PTH104  # Path.rename is the same call, and mypy knows this one's errors
@@ -149,13 +179,14 @@ def _write_table(path: Path, columns: dict[str, Any]) -> None:
         writer.write_table(table, max_chunksize=max(1, table.num_rows))  # one chunk, so that columns map as one array
 
 
-def _window_columns(windows: Windows) -> dict[str, Any]:
+def _window_columns(windows: Windows, *, golds: Sequence[Gold]) -> dict[str, Any]:
     return {
         "pieces": _lists(windows.piece_starts, windows.pieces),
         "example": pa.array(windows.example),
         "items": _lists(windows.home_starts, windows.items),
         "places": _lists(windows.home_starts, windows.places),
-        "targets": _lists(windows.home_starts, windows.targets),
+        "sizes": _lists(windows.home_starts, windows.sizes),
+        **{f"targets-{number}": _lists(windows.home_starts, gold.targets) for number, gold in enumerate(golds)},
         **({} if windows.types is None else {"types": _lists(windows.piece_starts, windows.types)}),
     }
 

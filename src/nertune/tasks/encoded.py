@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,44 @@ class LabelSets:
         return rows
 
 
+class SetNumbers:
+    """Numbers sets of label ids, in the order they are met."""
+
+    def __init__(self) -> None:
+        self._sets: dict[tuple[int, ...], int] = {}
+
+    def number_of(self, ids: Iterable[int]) -> int:
+        return self._sets.setdefault(tuple(sorted(set(ids))), len(self._sets))
+
+    def label_sets(self) -> LabelSets:
+        """The sets behind the numbers."""
+        starts = np.cumsum([0, *map(len, self._sets)], dtype=np.int64)
+        return LabelSets(np.array([*chain.from_iterable(self._sets)], dtype=np.int32), starts)
+
+
+@dataclass(frozen=True)
+class HeadLabels:
+    """What one head learns, as encoding needs to know it.
+
+    name   of the head; "" for the only one
+    kinds  entity types or classes
+    names  of the label ids: tags, or the classes themselves
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    names: tuple[str, ...]
+    problem: Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Gold:
+    """The gold of all items at home, for one head: `Windows.targets` and `label_sets`."""
+
+    targets: Ints
+    label_sets: LabelSets | None
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """What the model sees: one window for a text or short sentence, several for a long sentence.
@@ -53,6 +91,7 @@ class Windows:
         example       [W]    int32   the example that it is a part of
         items         [H]    int64   the items at home, window after window
         places        [H]    int32   where in its window an item is read: a word's first piece; 0 for a text
+        sizes         [H]    int32   pieces that the item has there: those of the word; 1 for a text
         targets       [H]    int32   gold label id, IGNORED where gold is no known label; or number in `label_sets`
         home_starts   [W+1]  int64   window w has items[home_starts[w]:home_starts[w + 1]]
         types         [P]    int8    which text of a pair a piece is of, as the tokenizer tells it; None: 0 everywhere
@@ -64,6 +103,7 @@ class Windows:
     example: Ints
     items: Ints
     places: Ints
+    sizes: Ints
     targets: Ints
     home_starts: Ints
     types: Ints | None = None
@@ -77,6 +117,16 @@ class Windows:
         """Pieces of each window, [W] int64."""
         return np.diff(self.piece_starts)
 
+    @cached_property
+    def begins(self) -> npt.NDArray[np.bool_]:
+        """Whether a window is its example's first, [W]."""
+        return np.concatenate([[True], self.example[1:] != self.example[:-1]])[: len(self)]
+
+    @cached_property
+    def ends(self) -> npt.NDArray[np.bool_]:
+        """Whether a window is its example's last, [W]."""
+        return np.concatenate([self.example[1:] != self.example[:-1], [True]])[-len(self) or 1 :]
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit:
@@ -84,9 +134,12 @@ class EncodedSplit:
 
     folder   where it lies: all that a worker process needs to open it
     labels   names of the label ids: tags in the scheme that is learned, or classes
+    kinds    entity types or classes that a head of several learns; None for the only head, which learns all
     n_words  [N] int32   words of each example; 1 for a text
     pad_id   fills windows up to the longest of their batch
     counts   what encoding did that a user wants to know, by kind
+    heads    of several heads: the same windows with the labels and targets of each; this split's own targets then only
+             say whether there is gold for any
     """
 
     folder: Path
@@ -98,6 +151,13 @@ class EncodedSplit:
     pad_id: int
     counts: Mapping[str, int]
     load_examples: Callable[[], Sequence[Example]]
+    kinds: tuple[str, ...] | None = None
+    heads: Mapping[str, EncodedSplit] = field(default_factory=dict)
+
+    @property
+    def views(self) -> Mapping[str, EncodedSplit]:
+        """The split as each head sees it, by its name; the only head's is "" and sees the split itself."""
+        return self.heads or {"": self}
 
     @property
     def n_examples(self) -> int:
@@ -110,8 +170,9 @@ class EncodedSplit:
 
     @cached_property
     def gold_spans(self) -> list[tuple[Span, ...]]:
-        """The entities of each sentence (token tasks)."""
-        return [example.spans for example in self.examples if isinstance(example, TokenExample)]
+        """The entities of each sentence (token tasks); of a head of several, those of its types."""
+        every = [example.spans for example in self.examples if isinstance(example, TokenExample)]
+        return every if self.kinds is None else [spans_of(spans, kinds=self.kinds) for spans in every]
 
     @property
     def problem(self) -> Problem:
@@ -123,6 +184,11 @@ class EncodedSplit:
         sets = self.windows.label_sets
         names = [(label,) for label in self.labels] if sets is None else sets.names(self.labels)
         return [names[target] for target in self.windows.targets[np.argsort(self.windows.items)]]
+
+
+def spans_of(spans: Sequence[Span], *, kinds: Sequence[str]) -> tuple[Span, ...]:
+    """The entities of these types."""
+    return tuple(span for span in spans if span.label in kinds)
 
 
 def ranges(starts: Ints, counts: Ints) -> Ints:

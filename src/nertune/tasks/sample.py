@@ -1,4 +1,4 @@
-"""A part of an encoded split: what `data.size` leaves of train."""
+"""A part of an encoded split: what `data.size` leaves of train, or a fold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from nertune.data.splitting import nested_ranks, sample_size
+from nertune.data.store import as_stored
 from nertune.tasks.encoded import EncodedSplit, Ints, Windows, ranges
 
 
@@ -15,12 +16,18 @@ def sample(encoded: EncodedSplit, *, percent: float, seed: int) -> EncodedSplit:
     size = sample_size(encoded.n_examples, percent=percent)
     ranks = nested_ranks(encoded.examples, seed=seed)
     rows = np.flatnonzero(ranks < size)
-    examples = encoded.examples
+    return choose(encoded, rows=rows)
+
+
+def choose(encoded: EncodedSplit, *, rows: Ints) -> EncodedSplit:
+    """The examples of these numbers (rising), as a split of its own."""
+    examples = as_stored(encoded.examples, task=encoded.task)
     return replace(
         encoded,
         windows=_of_examples(encoded, rows=rows),
         n_words=encoded.n_words[rows],
-        load_examples=lambda: [examples[row] for row in rows.tolist()],
+        load_examples=lambda: examples.take(rows),
+        heads={name: choose(view, rows=rows) for name, view in encoded.heads.items()},
     )
 
 
@@ -38,6 +45,7 @@ def _of_examples(encoded: EncodedSplit, *, rows: Ints) -> Windows:
         example=new_number[windows.example[kept]],
         items=_new_items(encoded, rows=rows)[windows.items[homes]],
         places=windows.places[homes],
+        sizes=windows.sizes[homes],
         targets=windows.targets[homes],
         home_starts=home_starts,
         types=None if windows.types is None else windows.types[pieces],

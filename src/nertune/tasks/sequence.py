@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -12,14 +10,13 @@ from transformers import PreTrainedTokenizerBase
 
 from nertune.data.examples import Example, Problem, SequenceExample
 from nertune.errors import DataError, closest
-from nertune.models.heads import problem_of
 from nertune.results.records import SplitScores
 from nertune.scores.classes import score_classes
 from nertune.scores.multi_label import score_label_sets
 from nertune.spec.study import DataSpec, StudySpec
 from nertune.tasks.align import split_pairs
 from nertune.tasks.collect import WindowCollector
-from nertune.tasks.encoded import EncodedSplit, LabelSets, Windows
+from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, LabelSets, SetNumbers, Windows
 from nertune.tasks.predictions import Outputs, Predictions, SequencePredictions
 from nertune.tasks.windows import Frame, PairFrame, find_pair_frame, fit_pair
 
@@ -27,7 +24,12 @@ Part = Literal["head", "tail", "both"]
 CUT = "texts cut"  # a pair is counted once
 
 
-def label_names(labels: Sequence[str], *, data: DataSpec) -> tuple[str, ...]:  # noqa: ARG001  # classes have no scheme
+def label_names(
+    labels: Sequence[str],
+    *,
+    spec: StudySpec,  # noqa: ARG001  # classes have no scheme
+    problem: Problem,  # noqa: ARG001
+) -> tuple[str, ...]:
     """The classes, in the order of their ids."""
     return tuple(labels)
 
@@ -35,18 +37,17 @@ def label_names(labels: Sequence[str], *, data: DataSpec) -> tuple[str, ...]:  #
 def encode(
     examples: Sequence[Example],
     *,
-    labels: Sequence[str],
+    heads: Sequence[HeadLabels],
     tokenizer: PreTrainedTokenizerBase,
     frame: Frame,
     spec: StudySpec,
-) -> tuple[Windows, dict[str, int]]:
-    """One window for each text or pair, and how many were cut.
+) -> tuple[Windows, list[Gold], dict[str, int]]:
+    """One window for each text or pair, the gold of each head, and how many were cut.
 
-    Raises  DataError at the line of a text with a class that is not in `labels`, or not with one class where one is
-            learned
+    Raises  DataError at the line of a text with a class that no head learns, or not with one class where one is learned
     """
-    gold = GoldNumbers(labels, problem=problem_of(spec.model, task="sequence"))
-    part, collector, n_cut = spec.train.truncate, WindowCollector(), 0
+    golds = [ClassNumbers(head, among=heads) for head in heads]
+    part, collector, n_cut = spec.train.truncate, WindowCollector(n_heads=len(heads)), 0
     pair_frame: PairFrame | None = None  # found at the first pair: not every tokenizer knows pairs
     for number, (example, pieces, second) in enumerate(split_pairs(examples, tokenizer=tokenizer)):
         if example.pair is None:
@@ -55,40 +56,45 @@ def encode(
             pair_frame = pair_frame or find_pair_frame(tokenizer, length=frame.length)
             ids, types, is_cut = _frame_pair(pieces, second, frame=pair_frame, part=part)
         ids = ids or [tokenizer.unk_token_id or 0]  # a model needs one piece
-        target = gold.number_of(example)
-        collector.add(ids, example=number, items=[number], places=[0], targets=[target], types=types)
+        targets = [[gold.number_of(example)] for gold in golds]
+        collector.add(ids, example=number, items=[number], places=[0], sizes=[1], targets=targets, types=types)
         n_cut += is_cut
-    return dataclasses.replace(collector.windows(), label_sets=gold.label_sets()), {CUT: n_cut}
+    found = [Gold(own, gold.label_sets()) for own, gold in zip(collector.targets(), golds, strict=True)]
+    return collector.windows(), found, {CUT: n_cut}
 
 
-class GoldNumbers:
-    """Numbers the gold of texts: by its class, or (multi-label) by its set of labels, in the order they are met."""
+class ClassNumbers:
+    """Numbers the gold of texts for one head: by its class, or (multi-label) by its set of classes.
 
-    def __init__(self, labels: Sequence[str], *, problem: Problem) -> None:
-        self._ids = {label: i for i, label in enumerate(labels)}
-        self._sets: dict[tuple[int, ...], int] | None = {} if problem == "multi_label" else None
+    among  all heads: a class that none of them learns is an error
+    """
+
+    def __init__(self, head: HeadLabels, *, among: Sequence[HeadLabels]) -> None:
+        self._ids = {label: i for i, label in enumerate(head.names)}
+        self._known = dict.fromkeys(label for one in among for label in one.names)
+        self._sets = SetNumbers() if head.problem == "multi_label" else None
+        self._key = f"model.heads.{head.name}" if head.name else "model"
 
     def number_of(self, example: SequenceExample) -> int:
         """Raises  DataError, see `encode`"""
-        ids = [_label_id(label, example=example, ids=self._ids) for label in example.labels]
+        for label in example.labels:
+            _refuse_unknown(label, example=example, known=self._known)
+        own = [label for label in example.labels if label in self._ids]
         if self._sets is not None:
-            return self._sets.setdefault(tuple(sorted(set(ids))), len(self._sets))
-        if len(ids) != 1:
+            return self._sets.number_of(self._ids[label] for label in own)
+        if len(own) != 1:
             raise DataError(
-                f"the text has {len(ids)} classes ({', '.join(example.labels)}), where one is learned"
-                if ids
+                f"the text has {len(own)} classes ({', '.join(own)}), where one is learned"
+                if own
                 else "the text has no class, where one is learned",
                 where=example.where,
-                fix="Give it one class, or write in the study file: model: {problem: multi_label}",
+                fix=f"Give it one class, or write in the study file: {self._key}.problem: multi_label",
             )
-        return ids[0]
+        return self._ids[own[0]]
 
     def label_sets(self) -> LabelSets | None:
         """The sets behind the numbers; None where the numbers are classes."""
-        if self._sets is None:
-            return None
-        starts = np.cumsum([0, *map(len, self._sets)], dtype=np.int64)
-        return LabelSets(np.array([*chain.from_iterable(self._sets)], dtype=np.int32), starts)
+        return None if self._sets is None else self._sets.label_sets()
 
 
 def truncate(pieces: list[int], *, capacity: int, part: Part) -> list[int]:
@@ -118,9 +124,10 @@ def score(predictions: Predictions, *, encoded: EncodedSplit, data: DataSpec) ->
     """Class scores of the predictions against gold."""
     assert isinstance(predictions, SequencePredictions)
     gold, predicted, labels = encoded.gold_classes, predictions.classes, encoded.labels
+    positive = data.positive_label if data.positive_label in labels else None  # it may be another head's
     if encoded.problem == "multi_label":
-        return score_label_sets(gold, predicted, labels=labels, positive_label=data.positive_label)
-    return score_classes(_only(gold), _only(predicted), labels=labels, positive_label=data.positive_label)
+        return score_label_sets(gold, predicted, labels=labels, positive_label=positive)
+    return score_classes(_only(gold), _only(predicted), labels=labels, positive_label=positive)
 
 
 def _only(classes: Sequence[tuple[str, ...]]) -> list[str]:
@@ -142,14 +149,13 @@ def _frame_pair(
     return *frame.around(*kept), sum(sizes) < len(first) + len(second)
 
 
-def _label_id(label: str, *, example: SequenceExample, ids: Mapping[str, int]) -> int:
-    if label not in ids:
-        near = closest(label, ids)
+def _refuse_unknown(label: str, *, example: SequenceExample, known: Mapping[str, object]) -> None:
+    if label not in known:
+        near = closest(label, known)
         raise DataError(
-            f"the class {label!r} is not among those that are learned: {', '.join(ids)}",
+            f"the class {label!r} is not among those that are learned: {', '.join(known)}",
             where=example.where,
             fix=f"Write {near!r}, or list it in data.labels"
             if near
             else "List it in data.labels, or map it with data.rename",
         )
-    return ids[label]

@@ -1,27 +1,76 @@
-"""The coordinator's side of tracking: it starts a process that follows the record, and never waits for it long.
+"""The coordinator's side of tracking: it starts processes that follow the record, and never waits for them long.
 
-Aim itself is not imported here: on a full disk it keeps its process from ever exiting (design, section 4).
+Neither Aim nor wandb is imported here: on a full disk Aim keeps its process from ever exiting (design, section 4).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from nertune.errors import UserError, Where, shown_path
+from nertune.errors import StudyFileError, UserError, Where, shown_path
 from nertune.results.database import open_database
+from nertune.results.layout import StudyFolder
+from nertune.spec.study import TrackSpec
+from nertune.track.several import Several
 from nertune.track.silent import Silent
 
 RESTART_AFTER_S = (1.0, 10.0, 60.0)  # one pause for each restart; after the last the search goes on untracked
+PROJECT_NAME = re.compile(r"[^/\\#?%:]{1,128}")  # as W&B takes it
 
-AIM_COMMAND = [sys.executable, "-m", "nertune.track.aim"]
+
+@dataclass(frozen=True)
+class Program:
+    """A process that tells somebody of a study's runs.
+
+    runs         what it writes, for messages
+    later        what writes those that it could not, for messages
+    finish_s     how long the coordinator waits for it at the end
+    environment  what its process has besides the coordinator's variables
+    """
+
+    runs: str
+    command: tuple[str, ...]
+    later: str
+    finish_s: float
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+AIM = Program(
+    "Aim runs",
+    (sys.executable, "-m", "nertune.track.aim"),
+    later="the next command, or `nertune ui STUDY --rebuild`, writes them",
+    finish_s=5.0,
+    environment={"OMP_NUM_THREADS": "1", "__AIM_REPO_NAME__": ".aim"},
+)
+WANDB = Program(
+    "W&B runs",
+    (sys.executable, "-P", "-m", "nertune.track.wandb"),  # -P: a folder `wandb` of the user's is not the package
+    later="the next search or best-and-train that fits something sends them",
+    finish_s=30.0,  # over the network
+    environment={
+        # Only what the record says is sent: nothing of this machine, the user's other files, or how wandb is used.
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_HOST": "",
+        "WANDB_CONSOLE": "off",
+        "WANDB_DISABLE_CODE": "true",
+        "WANDB_DISABLE_GIT": "true",
+        "WANDB__DISABLE_META": "true",
+        "WANDB__DISABLE_STATS": "true",
+        "WANDB__DISABLE_MACHINE_INFO": "true",
+        "WANDB__SAVE_REQUIREMENTS": "false",
+    },
+)
 
 
 class Tracker(Protocol):
@@ -30,7 +79,8 @@ class Tracker(Protocol):
     trouble  None, or a line for the user: why the others are not told any more
     """
 
-    trouble: str | None
+    @property
+    def trouble(self) -> str | None: ...
 
     def start(self) -> None:
         """Begin to follow the record."""
@@ -38,27 +88,22 @@ class Tracker(Protocol):
     def check(self) -> None:
         """Called now and then: keeps the tracker going."""
 
-    def finish(self, *, timeout_s: float = 5.0) -> bool:
-        """Tell what is left and end, in about `timeout_s` at most; whether everything was told."""
+    def finish(self, *, timeout_s: float | None = None) -> bool:
+        """Tell what is left and end, in about `timeout_s` at most (None: as it needs); whether everything was told."""
 
 
 class Projector:
-    """The process that writes a study's Aim runs (`nertune.track.aim`), restarted at most three times.
+    """A process that follows the record, restarted at most three times.
 
-    folder   the Aim repository is `folder/.aim`; made when missing
-    storage  of the record: a SQLite file or a database URL
-    log      where the process writes its messages
+    order  `storage` (a SQLite file or a database URL) and `study` name what it follows, `folder` is where it writes
+    log    where the process writes its messages
     """
 
-    def __init__(self, folder: Path, *, storage: str, study: str, log: Path, poll_s: float = 1.0) -> None:
+    def __init__(self, program: Program, *, order: Mapping[str, Any], log: Path) -> None:
         self.log = log
         self.trouble: str | None = None
-        self._order: dict[str, Any] = {
-            "storage": storage,
-            "study": study,
-            "folder": str(folder.absolute()),
-            "poll_s": poll_s,
-        }
+        self._program = program
+        self._order = order
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
         self._died_at: float | None = None
@@ -74,11 +119,11 @@ class Projector:
     def start(self) -> None:
         self._died_at = None
         try:
-            self._process = start_aim(self._order, log=self.log)
+            self._process = start_process(self._program, order=self._order, log=self.log)
             self.trouble = None
         except OSError as error:  # no room for the log, no process to be had
             self._process = None
-            self.trouble = f"Aim runs are not written: {error.strerror}"
+            self.trouble = f"{self._program.runs} are not written: {error.strerror}"
 
     def check(self) -> None:
         """Start the process again when it died, a little later each time."""
@@ -87,18 +132,18 @@ class Projector:
         now = time.monotonic()
         self._died_at = now if self._died_at is None else self._died_at
         if self._restarts == len(RESTART_AFTER_S):
-            self.trouble = f"Aim runs are not written any more; see {shown_path(self.log)}"
+            self.trouble = f"{self._program.runs} are not written any more; see {shown_path(self.log)}"
         elif now - self._died_at >= RESTART_AFTER_S[self._restarts]:
             self._restarts += 1
             self.start()
 
-    def finish(self, *, timeout_s: float = 5.0) -> bool:
+    def finish(self, *, timeout_s: float | None = None) -> bool:
         process = self._process
         if process is None:
             return False
         _hang_up(process)
         try:
-            is_told = process.wait(timeout_s) == 0
+            is_told = process.wait(self._program.finish_s if timeout_s is None else timeout_s) == 0
         except subprocess.TimeoutExpired:
             is_told = False
             process.kill()
@@ -106,15 +151,57 @@ class Projector:
                 process.wait(0.5)
         if not is_told:
             self.trouble = (
-                "Some Aim runs are not written yet; the next command, or `nertune ui STUDY --rebuild`, writes them. "
+                f"Some {self._program.runs} are not written yet; {self._program.later}. "
                 f"The reason is in {shown_path(self.log)}"
             )
         return is_told
 
 
-def open_tracker(folder: Path | None, *, storage: str, study: str, log: Path) -> Tracker:
-    """The tracker of a study: Aim runs below `folder`, or none when it is None (`track.aim: null`)."""
-    return Silent() if folder is None else Projector(folder, storage=storage, study=study, log=log)
+def open_tracker(track: TrackSpec, *, storage: str, study: str, folder: StudyFolder) -> Tracker:
+    """Who is told of a study: Aim below `track.aim`, the project `track.wandb`, both, or nobody."""
+    trackers: list[Tracker] = []
+    if track.aim is not None:
+        trackers.append(aim_projector(track.aim, storage=storage, study=study, log=folder.logs / "aim.log"))
+    if track.wandb is not None and os.environ.get("WANDB_MODE") != "disabled":
+        trackers.append(wandb_projector(track.wandb, storage=storage, study=study, folder=folder))
+    return Several(trackers) if len(trackers) > 1 else trackers[0] if trackers else Silent()
+
+
+def aim_projector(folder: Path, *, storage: str, study: str, log: Path, poll_s: float = 1.0) -> Projector:
+    """What writes a study's Aim runs; the repository is `folder/.aim`, made when missing."""
+    order = {"storage": storage, "study": study, "folder": str(folder.absolute()), "poll_s": poll_s}
+    return Projector(AIM, order=order, log=log)
+
+
+def wandb_projector(project: str, *, storage: str, study: str, folder: StudyFolder, poll_s: float = 1.0) -> Projector:
+    """What sends a study's runs to a project of Weights & Biases; its own files are in `OUTPUT/wandb`."""
+    root = str(folder.root.absolute())
+    order = {"storage": storage, "study": study, "folder": root, "project": project, "poll_s": poll_s}
+    return Projector(WANDB, order=order, log=folder.logs / "wandb.log")
+
+
+def tracking_problems(track: TrackSpec) -> list[UserError]:
+    """What keeps a study from being tracked as it says, seen before anything starts."""
+    if track.wandb is None:
+        return []
+    problems: list[UserError] = []
+    if not PROJECT_NAME.fullmatch(track.wandb):
+        problems.append(
+            StudyFileError(
+                f"track.wandb: {track.wandb!r} is no name of a project: at most 128 characters, none of / \\ # ? % :",
+                fix="Write the project alone; the team is named by WANDB_ENTITY=TEAM in the environment",
+            )
+        )
+    try:
+        version("wandb")  # not by looking for the module: wandb itself makes folders of this name
+    except PackageNotFoundError:
+        problems.append(
+            StudyFileError(
+                "track.wandb: the package wandb is not installed",
+                fix="pip install 'nertune[wandb]', or write track: {wandb: null}",
+            )
+        )
+    return problems
 
 
 def rebuild(folder: Path, *, storage: str) -> None:
@@ -124,7 +211,7 @@ def rebuild(folder: Path, *, storage: str) -> None:
     """
     open_database(storage, must_exist=True).close()
     order = json.dumps({"storage": storage, "folder": str(folder.absolute()), "rebuild": True})
-    ended = subprocess.run(AIM_COMMAND, input=order + "\n", text=True, capture_output=True, env=aim_environment())
+    ended = subprocess.run(AIM.command, input=order + "\n", text=True, capture_output=True, env=aim_environment())
     if ended.returncode != 0:
         reason = ended.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise UserError(
@@ -136,11 +223,11 @@ def rebuild(folder: Path, *, storage: str) -> None:
 
 def aim_environment() -> dict[str, str]:
     """The environment of processes that import Aim: one thread each, the usual name of its folder."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "__AIM_REPO_NAME__": ".aim"}
+    return {**os.environ, **AIM.environment}
 
 
-def start_aim(order: Mapping[str, Any], *, log: Path) -> subprocess.Popen[bytes]:
-    """A process of `nertune.track.aim` with its order; a byte more or the end of its standard input ends it.
+def start_process(program: Program, *, order: Mapping[str, Any], log: Path) -> subprocess.Popen[bytes]:
+    """A process with its order; a byte more or the end of its standard input ends it.
 
     The order goes through the pipe because a database URL may hold a password, and arguments are public.
     Raises  OSError when there is no process or log file to be had
@@ -148,11 +235,11 @@ def start_aim(order: Mapping[str, Any], *, log: Path) -> subprocess.Popen[bytes]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            AIM_COMMAND,
+            program.command,
             stdin=subprocess.PIPE,
             stdout=stream,
             stderr=stream,
-            env=aim_environment(),
+            env={**os.environ, **program.environment},
             start_new_session=True,  # Ctrl-C in the terminal is the coordinator's business
         )
     assert process.stdin is not None

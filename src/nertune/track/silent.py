@@ -14,5 +14,5 @@ class Silent:
     def check(self) -> None:
         return
 
-    def finish(self, *, timeout_s: float = 5.0) -> bool:  # noqa: ARG002 -- the tracker's interface
+    def finish(self, *, timeout_s: float | None = None) -> bool:  # noqa: ARG002 -- the tracker's interface
         return True

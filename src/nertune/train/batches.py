@@ -6,20 +6,45 @@ import dataclasses
 import inspect
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
+from nertune.models.composed import ENTRY, heads_of
 from nertune.models.losses import IGNORED
 from nertune.tasks.encoded import EncodedSplit, Ints, ranges
+from nertune.tasks.token import continuations
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Any]  # tensors by name, see `collate`
 # Grouped lengths vary by this share, so that an epoch's batches are not the last one's again. On BC5CDR 0.05 pads 6 %
 # and brings 13 % of batch mates together again; 0 pads 3 % for 35 %, 0.1 pads 10 % for 7 %; plain shuffling pads 54 %.
 JITTER = 0.05
+Pieces = Literal["first", "all", "x", "mean"]
+TARGETS = ("labels", "n_items", "begins", "ends")  # of a batch: what the loss looks at; the rest goes into the model
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the batches of a model hold besides pieces.
+
+    pieces  `model.pieces`: which pieces of a word have labels, and whether the model is told which make a word
+    edges   whether a window's being its sentence's first or last counts, as it does for a CRF
+    """
+
+    pieces: Pieces = "first"
+    edges: bool = False
+
+
+def layout_of(config: PreTrainedConfig) -> Layout:
+    """The layout that a model of this config needs."""
+    entry = getattr(config, ENTRY)
+    pieces: Pieces = entry["pieces"] if entry["task"] == "token" else "first"
+    return Layout(pieces, edges=any(head.has_crf for head in heads_of(config)))
 
 
 class TrainBatches:
@@ -38,12 +63,14 @@ class TrainBatches:
         device_batch_size: int | None,
         order: Literal["grouped", "shuffled"],
         seed: int,
+        layout: Layout = Layout(),  # frozen
     ) -> None:
         self.dataset = labelled_windows(encoded)  # the Trainer asks for its length
         self.batch_size = batch_size
         self.n_parts = -(-batch_size // min(batch_size, device_batch_size or batch_size))
         self.part_size = -(-batch_size // self.n_parts)
-        self._encoded, self._order, self._seed, self._epoch = encoded, order, seed, 0
+        self._order, self._seed, self._epoch = order, seed, 0
+        self.encoded, self.layout = encoded, layout
 
     @property
     def steps_per_epoch(self) -> int:
@@ -61,8 +88,9 @@ class TrainBatches:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.batches(self._epoch):
             n_parts = self.n_parts if len(batch) == self.batch_size else -(-len(batch) // self.part_size)
-            for part in np.array_split(batch, n_parts):
-                yield collate(self._encoded, part)
+            parts = [collate(self.encoded, part, layout=self.layout) for part in np.array_split(batch, n_parts)]
+            n_items = count_items(parts)
+            yield from ({**part, "n_items": n_items} for part in parts)
 
     def batches(self, epoch: int) -> list[Ints]:
         """Window numbers of each batch of an epoch; the shortest first in each, so that parts are of like length."""
@@ -70,7 +98,7 @@ class TrainBatches:
         windows = self.dataset[random.permutation(len(self.dataset))]
         n_rest = len(windows) % self.batch_size
         rest, windows = windows[:n_rest], windows[n_rest:]
-        lengths = self._encoded.windows.lengths
+        lengths = self.encoded.windows.lengths
         if self._order == "grouped":
             windows = windows[
                 np.argsort(lengths[windows] * random.uniform(1 - JITTER, 1 + JITTER, len(windows)), kind="stable")
@@ -101,26 +129,81 @@ def evaluation_batches(encoded: EncodedSplit, *, max_pieces: int) -> Iterator[In
         start += size
 
 
-def collate(encoded: EncodedSplit, numbers: Sequence[int] | Ints) -> Batch:
+def count_items(parts: Sequence[Batch]) -> dict[str, int]:
+    """What each head's loss of a whole batch is divided by: its labelled positions, times labels where several hold."""
+    return {name: sum(int((part["labels"][name] != IGNORED).sum()) for part in parts) for name in parts[0]["labels"]}
+
+
+def collate(encoded: EncodedSplit, numbers: Sequence[int] | Ints, *, layout: Layout = Layout()) -> Batch:
     """The tensors of some windows, padded to the longest of them.
 
-    Shapes   B windows, T pieces of the longest
+    Shapes   B windows, T pieces of the longest, L labels of a head
         input_ids, attention_mask  [B, T] int64
         token_type_ids             [B, T] int64, in splits with piece types only
-        labels                     [B, T] int64, IGNORED but on first pieces of home words (token);
-                                   [B] int64 (sequence); [B, L] float32, 1 where the text has the label (multi-label)
+        first_pieces               [B, T] int64, with `pieces: mean`: the place of the first piece of each piece's word
+        begins, ends               [B] bool, with `edges`: whether the window is its sentence's first, last
+        labels     of each head by name: [B, T] int64, IGNORED but on first pieces of home words (token; with `pieces:
+                   all` and `x` on their later ones, too); [B] int64 (sequence); where several labels hold, one more
+                   dimension [L] float32: 1 where the item has the label, else 0, IGNORED where there is no item
     """
     numbers = np.asarray(numbers)
-    inputs = pad(encoded, numbers)
+    batch = pad(encoded, numbers, layout=layout)
     rows, homes = home_rows(encoded, numbers)
-    labels = gold_of(encoded, homes)
+    if layout.edges:
+        windows = encoded.windows
+        batch |= {"begins": torch.from_numpy(windows.begins[numbers]), "ends": torch.from_numpy(windows.ends[numbers])}
+    shape = batch["input_ids"].shape
+    labels = {name: gold_of(view, homes) for name, view in encoded.views.items()}
     if encoded.task == "token":
-        places = torch.from_numpy(rows), torch.from_numpy(encoded.windows.places[homes].astype(np.int64))
-        labels = torch.full(inputs["input_ids"].shape, IGNORED).index_put(places, labels)
-    return {**inputs, "labels": labels}
+        places = Places(rows, encoded.windows.places[homes], encoded.windows.sizes[homes])
+        labels = {
+            name: _spread(gold, places=places, shape=shape, later=_later(encoded.views[name], layout=layout))
+            for name, gold in labels.items()
+        }
+    return {**batch, "labels": labels}
 
 
-def pad(encoded: EncodedSplit, numbers: Ints) -> Batch:
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the words of a batch stand: row, place of the first piece and number of pieces, [H'] each."""
+
+    rows: Ints
+    firsts: Ints
+    sizes: Ints
+
+    @cached_property
+    def later(self) -> tuple[Ints, Ints, Ints]:
+        """Word, row and place of every piece but the first of its word."""
+        counts = np.maximum(self.sizes.astype(np.int64) - 1, 0)
+        words = np.repeat(np.arange(len(counts)), counts)
+        places = ranges(self.firsts.astype(np.int64) + 1, counts) if len(words) else np.empty(0, np.int64)
+        return words, self.rows[words], places
+
+
+def _spread(gold: Tensor, *, places: Places, shape: torch.Size, later: Tensor | None) -> Tensor:
+    """The labels of words at their pieces; `later` gives, for each label, that of a word's later pieces."""
+    spread = torch.full((*shape, *gold.shape[1:]), IGNORED, dtype=gold.dtype)
+    spread[torch.from_numpy(places.rows), torch.from_numpy(places.firsts.astype(np.int64))] = gold
+    if later is not None and len(places.later[0]):
+        words, rows, columns = map(torch.from_numpy, places.later)
+        # a word whose label is unknown teaches nothing with its later pieces either
+        continued = torch.where(gold == IGNORED, gold, later[gold.clamp(min=0)]) if gold.dim() == 1 else gold @ later
+        spread[rows, columns] = continued[words]
+    return spread
+
+
+def _later(view: EncodedSplit, *, layout: Layout) -> Tensor | None:
+    """What the later pieces of a word learn; None where they learn nothing.
+
+    Returns  [L] int64, the label id for each label id; where several hold [L, L] float32, which label becomes which
+    """
+    if layout.pieces not in ("all", "x"):
+        return None
+    ids = torch.tensor(continuations(view.labels, own_label=layout.pieces == "x"))
+    return ids if view.problem == "single_label" else torch.nn.functional.one_hot(ids, len(view.labels)).float()
+
+
+def pad(encoded: EncodedSplit, numbers: Ints, *, layout: Layout = Layout()) -> Batch:
     """The model's inputs for some windows, as in `collate`."""
     windows = encoded.windows
     lengths = windows.lengths[numbers]
@@ -136,7 +219,21 @@ def pad(encoded: EncodedSplit, numbers: Ints) -> Batch:
         "input_ids": filled(windows.pieces, encoded.pad_id),
         "attention_mask": torch.from_numpy(real.astype(np.int64)),
     }
-    return inputs if windows.types is None else {**inputs, "token_type_ids": filled(windows.types, 0)}
+    if windows.types is not None:
+        inputs["token_type_ids"] = filled(windows.types, 0)
+    if layout.pieces == "mean":
+        inputs["first_pieces"] = _first_pieces(encoded, numbers, shape=real.shape)
+    return inputs
+
+
+def _first_pieces(encoded: EncodedSplit, numbers: Ints, *, shape: tuple[int, ...]) -> Tensor:
+    """The place of the first piece of each piece's word, where the word is at home; else the piece's own place."""
+    rows, homes = home_rows(encoded, numbers)
+    places = Places(rows, encoded.windows.places[homes], encoded.windows.sizes[homes])
+    firsts = np.tile(np.arange(shape[1]), (shape[0], 1))
+    words, of_row, columns = places.later
+    firsts[of_row, columns] = places.firsts[words]
+    return torch.from_numpy(firsts)
 
 
 def gold_of(encoded: EncodedSplit, homes: Ints) -> Tensor:
@@ -153,7 +250,7 @@ def readable_by(model: PreTrainedModel, encoded: EncodedSplit) -> EncodedSplit:
     types = encoded.windows.types
     if types is None:
         return encoded
-    takes_types = "token_type_ids" in inspect.signature(type(model).forward).parameters
+    takes_types = "token_type_ids" in inspect.signature(type(model.base_model).forward).parameters
     n_types = getattr(model.config, "type_vocab_size", math.inf)
     if takes_types and n_types > int(types.max()):
         return encoded

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nertune.models.heads.head import Head
 from nertune.results.records import SplitScores, StepRecord
 from nertune.scores import better
 
@@ -16,11 +17,12 @@ Ask = Callable[[StepRecord], str]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Dev scores at one moment."""
+    """Dev scores at one moment, and the heads with the thresholds that were tuned for them."""
 
     step: int
     epoch: float
     scores: SplitScores
+    heads: tuple[Head, ...] = ()
 
 
 class Course:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from nertune.data.examples import Task
+from nertune.models.composed import EncoderWithHeads, heads_of
 from nertune.models.heads.head import Head
-from nertune.models.heads.linear import LINEAR
 from nertune.results.records import SplitScores
+from nertune.scores.heads import join_scores
 from nertune.spec.study import DataSpec
 from nertune.tasks import TASKS
 from nertune.tasks.encoded import EncodedSplit, Ints
-from nertune.tasks.predictions import Outputs, Predictions
-from nertune.train.batches import evaluation_batches, gold_of, home_rows, pad, readable_by
+from nertune.tasks.extra import score_extra
+from nertune.tasks.predictions import (
+    Outputs,
+    Predictions,
+    SequencePredictions,
+    TokenPredictions,
+    join_sequence,
+    join_token,
+)
+from nertune.train.batches import Layout, evaluation_batches, gold_of, home_rows, layout_of, pad, readable_by
+from nertune.train.deciding import decide
+from nertune.train.loss import split_logits
 from nertune.train.optim import Precision
 
 Pulse = Callable[[], None]
@@ -38,7 +48,6 @@ def predict(
     *,
     device: str,
     precision: Precision,
-    head: Head = LINEAR,
     max_pieces: int | None = None,
     pulse: Pulse = no_pulse,
 ) -> Predictions:
@@ -47,62 +56,116 @@ def predict(
     max_pieces  padded pieces at a time; null: what suits the device
     pulse       called at every batch
     """
+    outputs = infer(model, encoded, device=device, precision=precision, max_pieces=max_pieces, pulse=pulse)
+    return read_outputs(outputs, encoded=encoded, heads=heads_of(model.config))
+
+
+def infer(
+    model: PreTrainedModel,
+    encoded: EncodedSplit,
+    *,
+    device: str,
+    precision: Precision,
+    max_pieces: int | None = None,
+    pulse: Pulse = no_pulse,
+) -> dict[str, Outputs]:
+    """What each head says of every item, by its name; see `predict`."""
     start = time.perf_counter()
     place = torch.device(device)
-    encoded = readable_by(model, encoded)
-    order, parts = [], []
     model.to(place).eval()
-    with torch.inference_mode(), torch.autocast(place.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        for numbers in evaluation_batches(
-            encoded, max_pieces=max_pieces or MAX_PIECES.get(place.type, MAX_PIECES["cpu"])
-        ):
+    with torch.inference_mode():
+        logits = _all_logits(
+            model,
+            readable_by(model, encoded),
+            precision=precision,
+            device=place,
+            max_pieces=max_pieces or MAX_PIECES.get(place.type, MAX_PIECES["cpu"]),
+            pulse=pulse,
+        )
+        outputs = {
+            head.name: decide(
+                logits[head.name],
+                head=head,
+                encoded=encoded.views[head.name],
+                gold=gold_of(encoded.views[head.name], np.arange(len(encoded.windows.items))).to(place),
+                chain=model.chain(head.name) if head.has_crf and isinstance(model, EncoderWithHeads) else None,
+            )
+            for head in heads_of(model.config)
+        }
+    runtime_s = time.perf_counter() - start
+    return {name: replace(output, runtime_s=runtime_s) for name, output in outputs.items()}
+
+
+def read_outputs(outputs: Mapping[str, Outputs], *, encoded: EncodedSplit, heads: Sequence[Head]) -> Predictions:
+    """What the outputs of all heads mean; of several heads all together, and each `by_head`."""
+    kind = TASKS[encoded.task]
+    found = {name: kind.decode(output, encoded=encoded.views[name]) for name, output in outputs.items()}
+    if not encoded.heads:
+        return found[""]
+    loss = sum(head.weight * found[head.name].loss for head in heads)
+    if encoded.task == "token":
+        return join_token({name: one for name, one in found.items() if isinstance(one, TokenPredictions)}, loss=loss)
+    return join_sequence({name: one for name, one in found.items() if isinstance(one, SequencePredictions)}, loss=loss)
+
+
+def score_predictions(
+    predictions: Predictions, *, encoded: EncodedSplit, data: DataSpec, extra: Sequence[str] = ()
+) -> SplitScores:
+    """Every score of the task against the split's gold, `loss` among them; of several heads see `scores.heads`.
+
+    extra  scores of the user's own, `package.module:name`
+    """
+    kind = TASKS[encoded.task]
+    parts = predictions.by_head or {"": predictions}
+    scores = {name: kind.score(one, encoded=encoded.views[name], data=data) for name, one in parts.items()}
+    scores = {
+        name: replace(
+            own,
+            overall={
+                "loss": parts[name].loss,
+                **own.overall,
+                **score_extra(extra, parts[name], encoded=encoded.views[name]),
+            },
+        )
+        for name, own in scores.items()
+    }
+    return join_scores(scores, loss=predictions.loss) if encoded.heads else scores[""]
+
+
+def _all_logits(
+    model: PreTrainedModel,
+    encoded: EncodedSplit,
+    *,
+    precision: Precision,
+    device: torch.device,
+    max_pieces: int,
+    pulse: Pulse,
+) -> dict[str, Tensor]:
+    """Logits [H, L] float32 of every head for all items at home, in the order of `Windows.items`."""
+    heads, layout = heads_of(model.config), layout_of(model.config)
+    order: list[Ints] = [np.empty(0, np.int64)]
+    parts: list[Tensor] = []
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        for numbers in evaluation_batches(encoded, max_pieces=max_pieces):
             pulse()
-            homes, logits = _home_logits(model, encoded, numbers, device=place)
+            homes, logits = _home_logits(model, encoded, numbers, device=device, layout=layout)
             order.append(homes)
-            parts.append(_say(logits, gold=gold_of(encoded, homes).to(place), head=head, task=encoded.task))
-    outputs = _in_order(order, parts, runtime_s=time.perf_counter() - start)
-    return TASKS[encoded.task].decode(outputs, encoded=encoded)
-
-
-def score_predictions(predictions: Predictions, *, encoded: EncodedSplit, data: DataSpec) -> SplitScores:
-    """Every score of the task against the split's gold, `loss` among them."""
-    scores = TASKS[encoded.task].score(predictions, encoded=encoded, data=data)
-    return dataclasses.replace(scores, overall={"loss": predictions.loss, **scores.overall})
+            parts.append(logits)
+    width = sum(len(head.labels) for head in heads)
+    every = torch.cat(parts) if parts else torch.empty(0, width, device=device)
+    back = torch.from_numpy(np.argsort(np.concatenate(order))).to(device)
+    return dict(split_logits(every[back], heads=heads))
 
 
 def _home_logits(
-    model: PreTrainedModel, encoded: EncodedSplit, numbers: Ints, *, device: torch.device
+    model: PreTrainedModel, encoded: EncodedSplit, numbers: Ints, *, device: torch.device, layout: Layout
 ) -> tuple[Ints, Tensor]:
     """Logits [H', L] float32 of the items at home in these windows, and their indices in `Windows.items`."""
-    inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in pad(encoded, numbers).items()}
+    batch = pad(encoded, numbers, layout=layout)
+    inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
     rows, homes = home_rows(encoded, numbers)
     logits = model(**inputs).logits.float()
     if encoded.task == "sequence":
         return homes, logits
     where = rows * inputs["input_ids"].shape[1] + encoded.windows.places[homes]
     return homes, logits.flatten(0, 1)[torch.from_numpy(where).to(device)]
-
-
-def _say(logits: Tensor, *, gold: Tensor, head: Head, task: Task) -> tuple[Tensor, Tensor, Tensor]:
-    """What is decoded, probabilities, and the losses of the items (NaN where gold is unknown), still on the device."""
-    decoded, probabilities = head.decode(logits)
-    if task == "token":
-        probabilities = probabilities.gather(1, decoded[:, None])[:, 0]
-    return decoded, probabilities, head.item_losses(logits, gold)
-
-
-def _in_order(order: list[Ints], parts: list[tuple[Tensor, Tensor, Tensor]], *, runtime_s: float) -> Outputs:
-    """Everything back in the order of `Windows.items`; the one wait for the device."""
-    if not parts:
-        return Outputs(
-            decoded=np.empty(0, np.int64), probabilities=np.empty(0, np.float32), loss=float("nan"), runtime_s=runtime_s
-        )
-    back = np.argsort(np.concatenate(order))
-    decoded, probabilities, losses = (torch.cat(column).cpu().numpy()[back] for column in zip(*parts, strict=True))
-    known = losses[~np.isnan(losses)]
-    return Outputs(
-        decoded=decoded,
-        probabilities=probabilities,
-        loss=float(known.mean()) if len(known) else float("nan"),
-        runtime_s=runtime_s,
-    )

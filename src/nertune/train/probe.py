@@ -6,14 +6,16 @@ import statistics
 import time
 
 import torch
+from accelerate.utils import send_to_device
 from torch.optim import AdamW
+from transformers import PreTrainedModel
 
-from nertune.models.build import Base, build_model
-from nertune.models.losses import IGNORED
+from nertune.models.build import Base
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit, Ints
-from nertune.train.batches import Batch, TrainBatches, collate, readable_by
-from nertune.train.dropout import use_cpu_dropout
+from nertune.train.batches import TARGETS, Batch, TrainBatches, collate, count_items, layout_of
+from nertune.train.learner import Learner
+from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision
 
 WARM_UP, TIMED = 2, 4
@@ -22,22 +24,27 @@ WARM_UP, TIMED = 2, 4
 def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Precision, device: str = "cpu") -> float:
     """Seconds of one optimizer step on this device with these threads: the median of a few, after warm-up.
 
-    It is one batch of middle length again and again, the same one whatever the precision. No generator is changed.
+    It is one batch of middle length again and again, the same one whatever the precision, in the stage with the most
+    epochs. No generator is changed.
     With `train.device_batch_size`, one part of the batch is timed and counted as often as there are parts.
     """
     place = torch.device(device)
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(0)
-        model = build_model(base, seed=0).to(place).train()
-        if place.type == "cpu":
-            use_cpu_dropout(model)
-        optimizer = AdamW(model.parameters(), lr=0.0, fused=True)
+        learner = Learner(base, spec=spec, train=train, dev=None, seed=0, device=place.type)
+        learner.freeze(max(spec.stage_settings, key=lambda settings: settings.epochs))
+        model = learner.model.to(place).train()
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = AdamW(learning, lr=0.0, fused=True)
         numbers, n_parts = _typical_part(train, spec=spec)
-        batch = {name: tensor.to(place) for name, tensor in collate(readable_by(model, train), numbers).items()}
+        layout = layout_of(base.config)
+        batch = collate(learner.train, numbers, layout=layout)
+        batch = send_to_device({**batch, "n_items": count_items([batch])}, place)
+        loss_of = FitLoss(base, spec=spec.train, train=train, layout=layout, device=place)
         times = []
         for _ in range(WARM_UP + TIMED):
             start = time.perf_counter()
-            loss = _step(model, batch, base=base, precision=precision, optimizer=optimizer)
+            loss = _step(model, batch, loss_of=loss_of, base=base, precision=precision, optimizer=optimizer)
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
     return statistics.median(times[WARM_UP:]) * n_parts
@@ -63,11 +70,13 @@ def _typical_part(train: EncodedSplit, *, spec: StudySpec) -> tuple[Ints, int]:
     return parts[len(parts) // 2], whole.n_parts
 
 
-def _step(model: torch.nn.Module, batch: Batch, *, base: Base, precision: Precision, optimizer: AdamW) -> torch.Tensor:
-    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    with torch.autocast(batch["labels"].device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+def _step(
+    model: PreTrainedModel, batch: Batch, *, loss_of: FitLoss, base: Base, precision: Precision, optimizer: AdamW
+) -> torch.Tensor:
+    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+    with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         logits = model(**inputs).logits
-    loss = base.head.loss(logits, batch["labels"], n_items=batch["labels"].ne(IGNORED).sum(), smoothing=0.0)
+    loss = loss_of(model, split_logits(logits, heads=base.heads), targets=batch)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()

@@ -7,6 +7,7 @@ decay AdamW leaves a row without gradient as it is, to the bit; with it idle row
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from nertune.models.layers import Parts
+from nertune.spec.study import TrainSpec
 from nertune.tasks.encoded import EncodedSplit, Ints
+from nertune.train.parts import learning_levels
 
+PLAIN_ADAMW = frozenset({"adamw_torch", "adamw_torch_fused"})
 # Encoders that do nothing with a piece's number but look its row up, and compare it with that of padding.
 KNOWN_TYPES = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"})
 
@@ -56,11 +61,21 @@ class Vocabulary:
 
 
 def vocabulary_of(
-    model: PreTrainedModel, *, train: EncodedSplit, dev: EncodedSplit | None, weight_decay: float
+    model: PreTrainedModel,
+    *,
+    train: EncodedSplit,
+    dev: EncodedSplit | None,
+    settings: Sequence[TrainSpec],
+    parts: Parts,
 ) -> Vocabulary | None:
-    """The pieces that these splits use; None where the whole table has to be trained."""
+    """The pieces that these splits use; None where the whole table has to be trained, or none of it is.
+
+    settings  of the fit's stages
+    """
     splits = [train] if dev is None else [train, dev]
-    if weight_decay or model.config.model_type not in KNOWN_TYPES or model.get_output_embeddings() is not None:
+    if model.config.model_type not in KNOWN_TYPES or model.get_output_embeddings() is not None:
+        return None
+    if not _leave_idle_rows([own for own in settings if 0 in learning_levels(own, parts=parts) and own.lora is None]):
         return None
     table = _table(model)
     highest_pad = max([table.padding_idx or 0, *(split.pad_id for split in splits)])
@@ -69,6 +84,11 @@ def vocabulary_of(
     numbers = np.zeros(table.num_embeddings, dtype=np.int64)
     numbers[used] = np.arange(len(used))
     return Vocabulary(used, numbers)
+
+
+def _leave_idle_rows(settings: Sequence[TrainSpec]) -> bool:
+    """Whether there are stages that train the table, and each leaves a row without gradient as it is."""
+    return bool(settings) and all(own.optimizer in PLAIN_ADAMW and own.weight_decay == 0 for own in settings)
 
 
 def _table(model: PreTrainedModel) -> nn.Embedding:

@@ -20,21 +20,23 @@ CPU_PIECES = 512
 class Job:
     """One piece of work for a worker process.
 
-    kind               look: what the model and tokenizer are; prepare: encode the data, time a step; trial: one fit;
-                       seed: one fit that is kept, and scored by its saved weights
+    kind               look: what the model and tokenizer are; prepare: encode the data, time a step; trial: the fits
+                       of a point under the protocol; seed: one fit (or one for each fold) that is kept, and scored by
+                       its saved weights
     spec               the study (prepare) or a point of it (trial, seed), as JSON with absolute paths
     labels             entity types or classes, sorted: those of the study's train, whatever the job reads
     splits             what may be opened. A trial is never handed "test"
     fingerprints       sha256 of each split's file; another one means that the data changed under the study
     parts              which example of train's file became dev or test, as the record has it; None: none did
-    seed               of the fit
+    seed               of the fit; of several that differ by it, the first
     precision          fp32 | bf16, fixed for the study; None in the job that finds it
     folder             where the job may write, and nothing else does
     encoded            the study's cache of encoded splits
     device_batch_size  at most so many examples at once; None in the jobs that find out how many suit the device
-    stop_after_epoch   train_with_dev: end after so many epochs, the schedule being that of all of them
+    stop_after_epoch   train and dev are learned from as one: end after so many epochs, the schedule being that of all
     target             where the folder will lie in the end; paths in spec.yaml are relative to it
     weights            a seed folder whose weights are scored as they are, instead of a fit
+    keeps_weights      False: scores and predictions only stay in the folder
     marks              what environment.json is to say of the fit, by which a later call knows it
     tensorboard        write event files to folder/runs
     command            the command line, for environment.json
@@ -55,6 +57,7 @@ class Job:
     stop_after_epoch: int | None = None
     target: str | None = None
     weights: str | None = None
+    keeps_weights: bool = True
     marks: Mapping[str, str] = field(default_factory=dict)
     tensorboard: bool = False
     command: str = ""
@@ -73,6 +76,11 @@ class Job:
     @property
     def path(self) -> Path:
         return Path(self.folder)
+
+    @property
+    def model_path(self) -> Path:
+        """Where the weights are written."""
+        return self.path if self.keeps_weights else self.path / "model"
 
 
 def device_batch_size(train: TrainSpec, *, pieces_per_window: float, device: str, threads: int) -> int:

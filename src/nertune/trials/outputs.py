@@ -16,13 +16,14 @@ import torch
 
 import nertune
 from nertune.data.examples import SequenceExample, Span, TokenExample
-from nertune.data.labels import spans_to_tags
+from nertune.data.labels import written_tags
 from nertune.results.files import write_json, write_json_lines, write_text
 from nertune.results.records import FitRecord, SplitScores
 from nertune.spec.load import dump_study
 from nertune.tasks.encoded import EncodedSplit
 from nertune.tasks.predictions import Predictions, SequencePredictions, TokenPredictions
 from nertune.trials.job import Job
+from nertune.trials.own_code import hook_digests
 
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "safetensors", "numpy", "optuna", "aim")
 RESULT_FILES = ("train", "eval", "test", "all")
@@ -61,13 +62,17 @@ def write_results(folder: Path, results: Mapping[str, Mapping[str, Any]]) -> Non
             write_json(folder / f"{part}_results.json", results[part])
 
 
-def write_spec(job: Job) -> None:
-    """spec.yaml: the point and the seed of this fit, itself a study file."""
+def write_spec(job: Job, *, inside: str = "") -> None:
+    """spec.yaml: the point and the seed of this fit, itself a study file.
+
+    inside  of the job's folder: the model's own, where there are several
+    """
     spec = job.study
     final = spec.final.model_copy(update={"seeds": (job.seed,)})
     target = Path(job.target) if job.target else job.path
     head = f"# One fit of the study {spec.name}, seed {job.seed}.\n"
-    write_text(job.path / "spec.yaml", head + dump_study(spec.model_copy(update={"final": final}), folder=target))
+    written = dump_study(spec.model_copy(update={"final": final}), folder=target / inside)
+    write_text(job.path / inside / "spec.yaml", head + written)
 
 
 def write_environment(job: Job, *, fit: Mapping[str, Any], threads: int, device: str, seconds: float) -> None:
@@ -88,6 +93,7 @@ def write_environment(job: Job, *, fit: Mapping[str, Any], threads: int, device:
             "seed": job.seed,
             "fit": {**job.marks, **fit},
             "data": dict(job.fingerprints),
+            "hooks": hook_digests(job.study),
             "command": job.command,
             "wall_seconds": round(seconds, 3),
             "peak_memory_bytes": _peak_memory(),
@@ -136,7 +142,7 @@ def _tag_lines(predictions: TokenPredictions, split: EncodedSplit) -> tuple[list
     lines, table = [], []
     for example, tags in zip(split.examples, predictions.tags, strict=True):
         assert isinstance(example, TokenExample)
-        gold = spans_to_tags(example.spans, len(example.words))
+        gold = written_tags(example.spans, len(example.words))
         lines.append(" ".join(tags))
         table += [f"{word}\t{right}\t{found}\n" for word, right, found in zip(example.words, gold, tags, strict=True)]
         table.append("\n")
@@ -145,7 +151,8 @@ def _tag_lines(predictions: TokenPredictions, split: EncodedSplit) -> tuple[list
 
 def _class_rows(predictions: SequencePredictions, split: EncodedSplit) -> list[dict[str, Any]]:
     rows = []
-    told: Callable[[tuple[str, ...]], Any] = itemgetter(0) if split.problem == "single_label" else list
+    is_single = split.problem == "single_label" and not split.heads
+    told: Callable[[tuple[str, ...]], Any] = itemgetter(0) if is_single else list
     for number, example in enumerate(split.examples):
         assert isinstance(example, SequenceExample)
         probabilities = zip(predictions.labels, predictions.probabilities[number].tolist(), strict=True)

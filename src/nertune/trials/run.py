@@ -4,55 +4,34 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from nertune.models.build import build_model, load_base, position_limit
+from nertune.models.build import build_model, load_saved, position_limit
+from nertune.protocols.kfold import averages_folds
 from nertune.results.files import read_json
-from nertune.results.records import FitRecord, SplitScores, StepRecord
-from nertune.spec.study import ModelSpec, StudySpec
+from nertune.results.records import SplitScores
+from nertune.spec.space import apply_point
+from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
 from nertune.tasks.windows import find_frame
 from nertune.train.checkpoints import save_model
-from nertune.train.fit import fit
 from nertune.train.optim import Precision
-from nertune.train.predict import predict, score_predictions
+from nertune.train.predict import predict
 from nertune.train.probe import choose_precision, time_step
+from nertune.train.recipe import check_recipe
+from nertune.trials.average import fit_folds, score_folds
+from nertune.trials.fits import PULSE, Line, Place, Pulse, run_fit, run_fits, with_device_batch
 from nertune.trials.job import Job, device_batch_size
-from nertune.trials.outputs import (
-    results_of_fit,
-    results_of_split,
-    write_environment,
-    write_predictions,
-    write_results,
-    write_spec,
-)
-from nertune.trials.splits import BOTH, Loaded, load_model, open_splits
+from nertune.trials.outputs import results_of_fit, write_environment, write_results, write_spec
+from nertune.trials.scoring import Results, keep_split
+from nertune.trials.splits import Loaded, Splits, learned_split, load_model, open_splits
 
-PULSE_EVERY_S = 5.0
 VERSIONED = ("nertune", "torch", "transformers", "tokenizers", "accelerate", "optuna", "numpy")
-
-
-class Line(Protocol):
-    """A job's line to the coordinator."""
-
-    def tell(self, record: dict[str, Any]) -> None: ...
-
-    def ask(self, record: dict[str, Any]) -> str: ...
-
-
-class Place(Protocol):
-    """Where a job runs."""
-
-    @property
-    def device(self) -> str: ...
-
-    @property
-    def threads(self) -> int: ...
 
 
 def prepare_worker(place: Place) -> None:
@@ -71,13 +50,17 @@ def look(job: Job, line: Line, place: Place) -> dict[str, Any]:
     del line, place
     loaded = load_model(job)
     frame = find_frame(loaded.tokenizer, train=job.study.train, position_limit=position_limit(loaded.base))
+    model = build_model(loaded.base, seed=job.seed)
+    for spec in _recipes(job.study):
+        check_recipe(model, base=loaded.base, spec=spec)
     return {
         "model_type": loaded.base.config.model_type,
-        "n_parameters": build_model(loaded.base, seed=job.seed).num_parameters(),
+        "n_parameters": model.num_parameters(),
+        "checkpoint": None if loaded.base.taken is None else str(loaded.base.taken),
         "tokenizer": type(loaded.tokenizer).__name__,
         "n_pieces": len(loaded.tokenizer),
         "max_pieces": frame.length,
-        "n_labels": len(loaded.label_names),
+        "n_labels": sum(len(head.labels) for head in loaded.base.heads),
     }
 
 
@@ -86,8 +69,9 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
     loaded = load_model(job)
     splits = open_splits(job, loaded)
     line.tell(PULSE)
-    pieces_per_window = float(splits["train"].windows.lengths.mean())
-    precision, seconds = _precision(job, loaded, splits["train"], place, pieces_per_window=pieces_per_window)
+    train = learned_split(job, splits)
+    pieces_per_window = float(train.windows.lengths.mean())
+    precision, seconds = _precision(job, loaded, train, place, pieces_per_window=pieces_per_window)
     return {
         "model_type": loaded.base.config.model_type,
         "precision": precision,
@@ -101,12 +85,10 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
 
 
 def trial(job: Job, line: Line, place: Place) -> dict[str, Any]:
-    """One fit on train, scored on dev at its best epoch."""
+    """The fits of a point, scored on dev at their best epochs."""
     loaded = load_model(job)
-    splits = open_splits(job, loaded)
-    record, _ = _fit(job, loaded, splits, line, place)
-    assert record.dev is not None
-    return _outcome(record.best_epoch, record.best_step, {"dev": record.dev})
+    record = run_fits(job, loaded.base, open_splits(job, loaded), line, place)
+    return _outcome(record.best_epoch, record.best_step, record.scores)
 
 
 def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
@@ -114,12 +96,16 @@ def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
     began = time.monotonic()
     loaded = load_model(job)
     splits = open_splits(job, loaded)
-    results = _kept_fit(job) if job.weights else _new_fit(job, loaded, splits, line, place)
-    scores = _score_saved(job, splits, results, line, place)
+    has_folds = averages_folds(job.study.protocol)
+    fit_new, score_saved = (fit_folds, score_folds) if has_folds else (_new_fit, _score_saved)
+    results = _kept_fit(job) if job.weights else fit_new(job, loaded, splits, line, place)
+    scores = score_saved(job, splits, results, line, place)
     fit_facts = results.pop("fit")
     seconds = time.monotonic() - began
     write_spec(job)
     write_environment(job, fit=fit_facts, threads=place.threads, device=place.device, seconds=seconds)
+    if not job.keeps_weights:
+        shutil.rmtree(job.model_path)
     write_results(job.path, {**results, "all": _merged(results)})
     return _outcome(fit_facts["best_epoch"], fit_facts["best_step"], scores)
 
@@ -130,7 +116,15 @@ JOBS: Mapping[str, Callable[[Job, Line, Place], dict[str, Any]]] = {
     "trial": trial,
     "seed": seed,
 }
-PULSE = {"pulse": True}
+
+
+def _recipes(spec: StudySpec) -> Iterator[StudySpec]:
+    """The study as written, and with each searched head and value of `train` and `stages`; of a range, both ends."""
+    yield spec
+    for key, raw in spec.search.space.items():
+        if key.startswith(("train.", "stages.", "model.head")):
+            values = raw if isinstance(raw, list) else [raw["low"], raw["high"]]
+            yield from (apply_point(spec, {key: value}) for value in values)
 
 
 def _precision(
@@ -141,7 +135,7 @@ def _precision(
     at_once = device_batch_size(
         job.study.train, pieces_per_window=pieces_per_window, device=place.device, threads=place.threads
     )
-    spec = _with_device_batch(job.study, at_once)
+    spec = with_device_batch(job.study, at_once)
     if spec.train.precision == "auto":
         return choose_precision(loaded.base, train=train, spec=spec, device=place.device)
     precision: Precision = spec.train.precision
@@ -149,63 +143,18 @@ def _precision(
     return precision, {precision: seconds}
 
 
-def _fit(
-    job: Job, loaded: Loaded, splits: Mapping[str, EncodedSplit], line: Line, place: Place
-) -> tuple[FitRecord, Any]:
-    with_dev = job.stop_after_epoch is not None
-    return fit(
-        loaded.base,
-        train=splits[BOTH if with_dev else "train"],
-        dev=None if with_dev else splits["dev"],
-        spec=_with_device_batch(job.study, job.device_batch_size),
-        seed=job.seed,
-        device=place.device,
-        precision=_fixed_precision(job),
-        folder=job.path,
-        tell=lambda record: line.tell(record.to_json()),
-        ask=lambda record: line.ask(record.to_json()),
-        pulse=Pulse(line),
-        stop_after_epoch=job.stop_after_epoch,
-        tensorboard=job.tensorboard,
-    )
-
-
-class Pulse:
-    """Says now and then that the job is alive, however long an epoch or an evaluation takes."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self._last = time.monotonic()
-
-    def __call__(self) -> None:
-        now = time.monotonic()
-        if now - self._last > PULSE_EVERY_S:
-            self._last = now
-            self._line.tell(PULSE)
-
-
-def _with_device_batch(spec: StudySpec, size: int | None) -> StudySpec:
-    """The point with the device batch that the coordinator, or this device, asks for."""
-    return spec.model_copy(update={"train": spec.train.model_copy(update={"device_batch_size": size})})
-
-
-def _fixed_precision(job: Job) -> Precision:
-    return "bf16" if job.precision == "bf16" else "fp32"
-
-
-def _new_fit(
-    job: Job, loaded: Loaded, splits: Mapping[str, EncodedSplit], line: Line, place: Place
-) -> dict[str, dict[str, Any]]:
-    record, model = _fit(job, loaded, splits, line, place)
-    save_model(model, tokenizer=loaded.tokenizer, folder=job.path)
-    n_samples = splits[BOTH if job.stop_after_epoch is not None else "train"].n_examples
+def _new_fit(job: Job, loaded: Loaded, splits: Splits, line: Line, place: Place) -> Results:
+    train = learned_split(job, splits)
+    dev = splits["dev"] if job.stop_after_epoch is None else None
+    record, model = run_fit(job, loaded.base, line, place, train=train, dev=dev)
+    save_model(model, tokenizer=loaded.tokenizer, folder=job.model_path)
     return {
-        "train": results_of_fit(record, n_samples=n_samples),
+        "train": results_of_fit(record, n_samples=train.n_examples),
         "fit": {"best_epoch": record.best_epoch, "best_step": record.best_step, "stopped": record.stopped},
     }
 
 
-def _kept_fit(job: Job) -> dict[str, dict[str, Any]]:
+def _kept_fit(job: Job) -> Results:
     """A fit that was made before, by the choosing or for another test file: its files, which get their scores now."""
     assert job.weights is not None
     shutil.copytree(job.weights, job.path, dirs_exist_ok=True)
@@ -214,34 +163,16 @@ def _kept_fit(job: Job) -> dict[str, dict[str, Any]]:
     return {"train": read_json(job.path / "train_results.json"), "fit": facts}
 
 
-def _score_saved(
-    job: Job, splits: Mapping[str, EncodedSplit], results: dict[str, dict[str, Any]], line: Line, place: Place
-) -> dict[str, SplitScores]:
+def _score_saved(job: Job, splits: Splits, results: Results, line: Line, place: Place) -> dict[str, SplitScores]:
     """Scores and prediction files of dev and test, from the weights on disk; adds to the results."""
-    spec = job.study
-    labels = splits["train"].labels
-    model_spec = ModelSpec(base=str(job.path), head=spec.model.head, problem=spec.model.problem)
-    saved = load_base(model_spec, task=spec.task, labels=labels)
+    saved = load_saved(str(job.model_path))
     model = build_model(saved, seed=job.seed)
     scores: dict[str, SplitScores] = {}
-    for name, prefix in (("dev", "eval"), ("test", "test")):
+    for name in ("dev", "test"):
         if name not in splits or (name == "dev" and job.stop_after_epoch is not None):
             continue
-        predictions = predict(
-            model, splits[name], device=place.device, precision="fp32", head=saved.head, pulse=Pulse(line)
-        )
-        scores[name] = score_predictions(predictions, encoded=splits[name], data=spec.data)
-        results[prefix] = results_of_split(
-            scores[name],
-            prefix=prefix,
-            epoch=results["fit"]["best_epoch"],
-            runtime_s=predictions.runtime_s,
-            n_samples=splits[name].n_examples,
-        )
-        write_predictions(job.path, predictions, split=splits[name], prefix=prefix, study=spec.name)
-        record = StepRecord(results["fit"]["best_step"], results["fit"]["best_epoch"], name, scores[name].overall)
-        if name == "test":
-            line.tell(record.to_json())
+        predictions = predict(model, splits[name], device=place.device, precision="fp32", pulse=Pulse(line))
+        scores[name] = keep_split(job, predictions, split=splits[name], name=name, results=results, line=line)
     return scores
 
 

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from nertune.workflows.run_best import best
     from nertune.workflows.run_best_and_train import best_and_train
     from nertune.workflows.run_check import check
+    from nertune.workflows.run_evaluate import evaluate
+    from nertune.workflows.run_predict import predict
     from nertune.workflows.run_pretrain import pretrain
     from nertune.workflows.run_search import search
+    from nertune.workflows.run_train import train
     from nertune.workflows.run_ui import ui
 
-__all__ = ["best", "best_and_train", "check", "pretrain", "search", "ui"]
+__all__ = ["best", "best_and_train", "check", "evaluate", "predict", "pretrain", "search", "train", "ui"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from nertune.data.corpus import drawn_splits, read_corpus, read_files
 from nertune.data.examples import Corpus, Task
 from nertune.data.files import SPLITS, SplitFiles, name_of_split, present_splits, splits_in
 from nertune.data.notices import KEPT_PLACES
-from nertune.data.readers import READERS
+from nertune.data.readers import named_format
 from nertune.data.readers.hub import hub_task
 from nertune.data.reading import find_files
 from nertune.data.source import Source
@@ -73,9 +73,9 @@ def read_annotated(annotated: Annotated, *, limit: int | None = KEPT_PLACES) -> 
     """
     spec = annotated.spec
     if annotated.study is None:
-        return read_files(annotated.files, data=spec.data, task=spec.task, problem=spec.model.problem, limit=limit)
+        return read_files(annotated.files, data=spec.data, task=spec.task, problem=spec.model.data_problem, limit=limit)
     names = [name for name in SPLITS if name in annotated.files or name in drawn_splits(spec.data)]
-    return read_corpus(spec.data, task=spec.task, splits=names, problem=spec.model.problem, limit=limit)
+    return read_corpus(spec.data, task=spec.task, splits=names, problem=spec.model.data_problem, limit=limit)
 
 
 def study_of_options(edits: Sequence[str], *, form: str | None) -> StudySpec:
@@ -93,7 +93,7 @@ def find_task(files: Mapping[str, SplitFiles], *, spec: StudySpec, task: str | N
     first = next(iter(files.values()))
     name, paths = find_files(first, data=spec.data, task=None)
     if name != "datasets":
-        return READERS[name].tasks[0]
+        return named_format(name).tasks[0]
     return hub_task(Source(paths[0], spec.data, split=first.name)) or "token"
 
 

@@ -1,22 +1,26 @@
-"""The fits after the search: candidates without test, then the seeds of the chosen one with it."""
+"""The fits after the search: candidates without test, then the chosen one with it: its seeds, its learning curve."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nertune.errors import NertuneError
 from nertune.execute.coordinate import Work, coordinate
 from nertune.execute.executor import Executor
+from nertune.protocols.kfold import averages_folds
 from nertune.report.progress import Progress, State
 from nertune.results.database import CellRow, Stage
 from nertune.results.files import read_json, replace_folder
 from nertune.results.layout import cell_name, seed_folder_name
-from nertune.search.best import is_minimised, objective_value
-from nertune.spec.fingerprint import fingerprint
+from nertune.results.records import values_of_fits
+from nertune.scores import is_minimised
+from nertune.search.best import objective_value
+from nertune.spec.fingerprint import fingerprint, point_id
+from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job
@@ -25,7 +29,8 @@ from nertune.workflows.run_search import device_batch, limits_of, parameters_of
 from nertune.workflows.session import Session
 
 DONE = "all_results.json"  # a seed folder with it is whole
-STAGE_WORDS = {"candidate": "candidates", "final": "seeds"}
+STAGE_WORDS = {"candidate": "candidates", "final": "seeds", "size": "sizes"}
+SIZE = "data.size"
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Candidate:
 
 
 class Finals:
-    """Runs the fits of both stages, those that are there already left out.
+    """Runs the fits of each stage, those that are there already left out.
 
     start_executor  called with the number of fits when the first is needed; not at all when none is
     """
@@ -80,15 +85,25 @@ class Finals:
         """The seed runs of the chosen setting, those that are there already included."""
         return self._run("final", [chosen])
 
+    def learn_curve(self, chosen: Candidate) -> dict[float, list[CellRow]]:
+        """The seed runs on each of `final.sizes`, by percent, without those of the setting's own size."""
+        others = sorted({*self._session.spec.final.sizes} - {chosen.spec.data.size})
+        sized = {percent: candidate_of_size(chosen, percent) for percent in others}
+        cells = self._run("size", list(sized.values())) if sized else []
+        ids = {percent: self._fit_id("size", candidate) for percent, candidate in sized.items()}
+        return {percent: [cell for cell in cells if cell.point_id == ids[percent]] for percent in others}
+
     def folder_of(self, cell: CellRow, candidate: Candidate) -> Path:
         """Where a finished fit lies."""
-        root = self._session.folder.candidates if cell.stage == "candidate" else self._session.folder.root
-        return root / self._folder_name(cell, candidate)
+        folder = self._session.folder
+        roots = {"candidate": folder.candidates, "size": folder.size(candidate.spec.data.size)}
+        return roots.get(cell.stage, folder.root) / self._folder_name(cell, candidate)
 
     def _mean_dev(self, cells: Sequence[CellRow], candidate: Candidate) -> float | None:
+        """Over seeds, and with k-fold over the folds of each."""
         objective = self._session.spec.search.objective
         mine = [cell for cell in cells if cell.point_id == self._fit_id("candidate", candidate)]
-        found = [value for cell in mine if (value := objective_value(cell, objective)) is not None]
+        found = [value for cell in mine if (value := mean_of_fits(cell, objective)) is not None]
         return statistics.fmean(found) if found else None
 
     # what a fit is
@@ -101,17 +116,25 @@ class Finals:
 
     def _weights_id(self, stage: Stage, candidate: Candidate) -> str:
         """Names what a fit's weights were trained by, its seed apart."""
-        return fingerprint([candidate.point_id, self._stop_after_epoch(stage, candidate)])[:16]
+        decides = [candidate.point_id, self._stop_after_epoch(stage, candidate)]
+        return fingerprint([*decides, "folds"] if self._averages else decides)[:16]
+
+    @property
+    def _averages(self) -> bool:
+        """Whether a seed run is one fit for each fold."""
+        return averages_folds(self._session.spec.protocol)
 
     def _stop_after_epoch(self, stage: Stage, candidate: Candidate) -> int | None:
         """With dev to train on, there is none to choose the epoch: as long as was best when there was."""
-        if stage == "candidate" or not self._session.spec.final.train_with_dev:
+        if stage == "candidate" or not learns_from_dev(self._session.spec):
             return None
         best = candidate.best_epoch
-        return candidate.spec.train.epochs if best is None else max(1, round(best))
+        return candidate.spec.total_epochs if best is None else max(1, round(best))
 
     def _kept_weights(self, cell: CellRow, candidate: Candidate) -> Path | None:
         """A folder whose weights are those that this fit would train again, from the choosing or an earlier call."""
+        if cell.stage == "size":
+            return None  # whose own folder has none
         wanted = self._weights_id(cell.stage, candidate)
         name = self._folder_name(cell, candidate)
         folders = [self._session.folder.candidates / name, self._session.folder.root / name]
@@ -119,13 +142,14 @@ class Finals:
 
     def _folder_name(self, cell: CellRow, candidate: Candidate) -> str:
         spec = candidate.spec
+        in_name = {key: value for key, value in candidate.point.items() if cell.stage != "size" or key != SIZE}
         return seed_folder_name(
             model_name=spec.model.name or self._session.study.facts["model_type"],
             base=spec.model.base,
             study=spec.name,
             train=spec.train.model_dump(),
             seed=cell.seed,
-            point=candidate.point,
+            point=in_name,
             point_id=candidate.point_id,
         )
 
@@ -145,8 +169,7 @@ class Finals:
 
     def _coordinate(self, stage: Stage, by_id: Mapping[str, Candidate], executor: Executor) -> None:
         session, spec = self._session, self._session.spec
-        log = session.folder.logs / "aim.log"
-        tracker = open_tracker(spec.track.aim, storage=spec.storage, study=spec.name, log=log)
+        tracker = open_tracker(spec.track, storage=spec.storage, study=spec.name, folder=session.folder)
         work = Work(
             database=session.database,
             study=session.study,
@@ -155,7 +178,7 @@ class Finals:
             make_job=lambda cell, folder, batch: self._job(
                 cell, by_id[cell.point_id], folder=folder, device_batch_size=batch
             ).to_json(),
-            keep=lambda cell, folder, _outcome: replace_folder(folder, self.folder_of(cell, by_id[cell.point_id])),
+            keep=lambda cell, folder, _outcome: self._keep(cell, by_id[cell.point_id], folder),
             run_name=lambda cell: self._folder_name(cell, by_id[cell.point_id]),
             parameters=lambda cell: parameters_of(by_id[cell.point_id].spec, seed=cell.seed),
             batch_of=lambda cell: device_batch(session, by_id[cell.point_id].spec, executor=executor),
@@ -172,13 +195,21 @@ class Finals:
             tracker.finish()
             tell_trouble(tracker, self._progress.say)
 
+    def _keep(self, cell: CellRow, candidate: Candidate, folder: Path) -> None:
+        if not self._is_only_scored(cell.stage):
+            replace_folder(folder, self.folder_of(cell, candidate))
+
+    def _is_only_scored(self, stage: Stage) -> bool:
+        """Whether a fit leaves its scores and nothing else: the folds of a candidate that is refitted without any."""
+        return stage == "candidate" and self._session.spec.protocol.kfold is not None and not self._averages
+
     def _job(self, cell: CellRow, candidate: Candidate, *, folder: Path, device_batch_size: int) -> Job:
         session, spec = self._session, self._session.spec
-        splits = ("train", "dev") if cell.stage == "candidate" else ("train", "dev", "test")
+        splits = tuple(name for name in self._opened.corpus.splits if name != "test" or cell.stage != "candidate")
         weights = self._kept_weights(cell, candidate)
         return Job(
             id=cell_name(cell.stage, cell.number),
-            kind="seed",
+            kind="trial" if self._is_only_scored(cell.stage) else "seed",
             spec=candidate.spec.model_dump(mode="json"),
             labels=self._opened.corpus.labels,
             splits=splits,
@@ -192,6 +223,7 @@ class Finals:
             stop_after_epoch=self._stop_after_epoch(cell.stage, candidate),
             target=str(self.folder_of(cell, candidate)),
             weights=None if weights is None else str(weights),
+            keeps_weights=cell.stage != "size",
             marks={"fit_id": cell.point_id, "weights_id": self._weights_id(cell.stage, candidate)},
             tensorboard=spec.track.tensorboard,
             command=command_line(),
@@ -234,7 +266,8 @@ class Finals:
         state = State(
             title=f"{spec.name}, {STAGE_WORDS[stage]}",
             objective=spec.search.objective,
-            epochs=spec.train.epochs,
+            epochs=spec.total_epochs,
+            n_fits=self._n_fits(stage),
             slots=slots,
             minimised=is_minimised(spec.search.objective),
             total=len(wanted),
@@ -244,6 +277,34 @@ class Finals:
         for cell in done:
             state.take_score(cell)
         return state
+
+    def _n_fits(self, stage: Stage) -> int:
+        """Fits that a cell consists of."""
+        is_folded = self._averages or self._is_only_scored(stage)
+        return self._session.spec.protocol.kfold or 1 if is_folded else 1
+
+
+def learns_from_dev(spec: StudySpec) -> bool:
+    """Whether a seed run has no dev, having learned from it."""
+    if spec.protocol.kfold is not None:
+        return not averages_folds(spec.protocol)
+    return spec.final.train_with_dev
+
+
+def candidate_of_size(chosen: Candidate, percent: float) -> Candidate:
+    """The same setting, learned from so many percent of train."""
+    point = {**chosen.point, SIZE: percent}
+    spec = apply_point(chosen.spec, {SIZE: percent})
+    return replace(chosen, point=point, spec=spec, point_id=point_id(spec, {}))
+
+
+def mean_of_fits(cell: CellRow, objective: str) -> float | None:
+    """A cell's dev score; of several fits the mean over them, also where `dev` is all their predictions together."""
+    values = values_of_fits(cell.scores, objective)
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values):
+        return None
+    return statistics.fmean(finite) if finite else objective_value(cell, objective)
 
 
 def marks_of(folder: Path) -> Mapping[str, Any]:

@@ -16,17 +16,19 @@ from typing import Any
 from nertune.data.audit import Summary, summarise
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Corpus
-from nertune.errors import Problems, StudyFileError, UserError, Where, closest, raise_all
+from nertune.errors import Problems, UserError, Where, raise_all
 from nertune.execute import EXECUTORS
 from nertune.execute.executor import Executor, JobCode
 from nertune.execute.plan import Plan, plan_slots
 from nertune.execute.single import run_one
-from nertune.scores import OBJECTIVES, is_scored
+from nertune.protocols.kfold import check_folds, splits_to_read
 from nertune.spec.load import load_study
 from nertune.spec.study import StudySpec
 from nertune.spec.yaml_lines import dotted, read_yaml
-from nertune.track.projector import Tracker
+from nertune.track.projector import Tracker, tracking_problems
 from nertune.trials.job import Job
+from nertune.trials.own_code import hook_digests, named_hooks
+from nertune.workflows.problems import data_problems, label_problems, name_problems, score_problems, with_problems
 from nertune.workflows.session import Session, recorded_parts
 
 Tell = Callable[[str], None]
@@ -55,60 +57,24 @@ def open_study(
     Raises  Problems with every fault of the study file, or every fault of the data
     """
     spec = load_study(path, edits=edits)
-    raise_all(name_problems(spec, path=path))
+    with placed(path, edits=edits):
+        raise_all([*name_problems(spec, path=path), *score_problems(spec), *tracking_problems(spec.track)])
     parts = None if fresh else recorded_parts(spec)
     with placed(path, edits=edits):
-        corpus = read_corpus(spec.data, task=spec.task, splits=splits, problem=spec.model.problem, parts=parts)
-        raise_all(problem_problems(spec, corpus=corpus))
-    model = spec.model.model_copy(update={"problem": corpus.problem})
-    return Opened(path.absolute(), tuple(edits), spec.model_copy(update={"model": model}), corpus, summarise(corpus))
-
-
-def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
-    """Names in the study that their rooms do not know: the objective, and what depends on it."""
-    known = OBJECTIVES[spec.task]
-    objective = spec.search.objective
-    problems: list[UserError] = []
-    if objective not in known:
-        near = closest(objective, known)
-        fix = f"Did you mean {near}?" if near else f"Known for {spec.task} tasks: {', '.join(known)}"
-        problems.append(StudyFileError(f"search.objective: there is no score {objective}", where=Where(path), fix=fix))
-    if objective == "binary_f1" and spec.data.positive_label is None:
-        problems.append(
-            StudyFileError(
-                "search.objective: binary_f1 needs to know which class is the positive one",
-                where=Where(path),
-                fix="Add data.positive_label",
-            )
-        )
-    return problems
-
-
-def problem_problems(spec: StudySpec, *, corpus: Corpus) -> list[UserError]:
-    """What cannot be done with several labels on a word or text."""
-    if corpus.problem == "single_label":
-        return []
-    if spec.task == "token":
-        return [
-            StudyFileError(
-                "words carry several entity types here, and the heads that there are learn one",
-                fix="Choose one column with data.columns: {word: 0, tag: 1}, or some types with data.keep",
-            )
-        ]
-    objective = spec.search.objective
-    if is_scored(objective, problem=corpus.problem):
-        return []
-    return [
-        StudyFileError(
-            f"search.objective: {objective} is no score of texts with several labels", fix="Write objective: f1"
-        )
-    ]
+        needed = splits_to_read(spec, splits=splits)
+        corpus = read_corpus(spec.data, task=spec.task, splits=needed, problem=spec.model.data_problem, parts=parts)
+        raise_all(label_problems(spec, corpus=corpus))
+        resolved = with_problems(spec, corpus=corpus)
+        raise_all(data_problems(spec, resolved=resolved))
+        check_folds(spec, corpus=corpus)
+    return Opened(path.absolute(), tuple(edits), resolved, corpus, summarise(corpus))
 
 
 @contextmanager
 def open_executor(spec: StudySpec, plan: Plan) -> Iterator[Executor]:
     """Workers for the plan's slots, ended with the block, however it ends."""
-    code = replace(JOB_CODE, preload=(*JOB_CODE.preload, *modelling_code(spec.model.base)))
+    preload = (*JOB_CODE.preload, *modelling_code(spec.model.base))
+    code = replace(JOB_CODE, preload=preload, hooks=named_hooks(spec))
     executor = EXECUTORS[spec.execute.kind](plan.slots, code=code)
     try:
         executor.start()
@@ -178,7 +144,7 @@ def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
 def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str, Any]:
     """Encode the data into the study's cache and fix threads and precision in its record, if they are not yet.
 
-    Returns  counts of what encoding met, seconds of a training step, the precision
+    Returns  counts of what encoding met, seconds of a training step, the precision, hooks that are not what they were
     """
     folder = session.folder
     known = session.study.facts
@@ -201,7 +167,17 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
             pieces_per_window=told["pieces_per_window"],
             versions=told["versions"],
         )
-    return told
+    return {**told, "changed_hooks": _note_hooks(session)}
+
+
+def _note_hooks(session: Session) -> list[str]:
+    """Keep what the user's own code was made from when the study began; the hooks whose files have changed since."""
+    digests = hook_digests(session.spec)
+    begun_with = session.study.facts.get("hooks", {})
+    new = {name: digest for name, digest in digests.items() if name not in begun_with}
+    if new:
+        session.set_facts(hooks={**begun_with, **new})
+    return [name for name, digest in digests.items() if begun_with.get(name, digest) != digest]
 
 
 def preparing_job(opened: Opened, *, kind: Any, folder: Path, encoded: Path, precision: str | None) -> Job:
@@ -228,12 +204,20 @@ def tell_findings(opened: Opened, tell: Tell) -> None:
             tell(f"{finding.severity.capitalize()}: {finding}")
 
 
+def tell_checkpoint(model: Mapping[str, Any], tell: Tell) -> None:
+    """What became of the weights of `model.checkpoint`, as `look_at_model` found it."""
+    if model.get("checkpoint"):
+        tell(f"model.checkpoint {model['checkpoint']}")
+
+
 def tell_encoding(told: Mapping[str, Any], tell: Tell) -> None:
-    """What encoding met: texts that were cut, words without a piece."""
+    """What encoding met: texts that were cut, words without a piece; and code of the user's own that has changed."""
     for split, counts in told["counts"].items():
         for kind, count in counts.items():
             if count:
                 tell(f"Notice: {split}: {count} {kind}")
+    for name in told["changed_hooks"]:
+        tell(f"Warning: the file of {name} has changed since the study began; what was finished before stays as it is")
 
 
 def command_line() -> str:
@@ -242,6 +226,6 @@ def command_line() -> str:
 
 
 def tell_trouble(tracker: Tracker, tell: Tell) -> None:
-    """What the Aim runs lack, once the tracker has ended; the record lacks nothing."""
+    """What the Aim or W&B runs lack, once the tracker has ended; the record lacks nothing."""
     if tracker.trouble:
         tell(f"Notice: {tracker.trouble}")

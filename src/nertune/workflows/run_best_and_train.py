@@ -6,22 +6,24 @@ import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from nertune.errors import NertuneError, StudyConflictError, Where
 from nertune.execute.executor import Executor
+from nertune.protocols import protocol_name
 from nertune.report.progress import Progress
 from nertune.results.database import CellRow
-from nertune.results.files import read_json, write_json
+from nertune.results.files import read_json, write_csv, write_json
 from nertune.results.outcomes import FinalOutcome
-from nertune.results.summary import summarise_seeds
+from nertune.results.summary import size_rows, summarise_seeds, summarise_sizes
 from nertune.search.best import BestSetting, objective_value, rank, read_best
 from nertune.search.sampler import make_sampler
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
-from nertune.workflows.finals import DONE, Candidate, Finals
+from nertune.workflows.finals import DONE, Candidate, Finals, candidate_of_size, mean_of_fits
 from nertune.workflows.opening import (
     look_at_model,
     open_executor,
@@ -74,7 +76,8 @@ def best_and_train(
         finals = Finals(session, opened, progress, start_executor=start_executor, retry_failed=retry_failed)
         chosen = finals.choose(candidates)
         cells = finals.refit(chosen)
-        return _conclude(session, setting, chosen, cells=cells, candidates=candidates, finals=finals)
+        of_sizes = finals.learn_curve(chosen)
+        return _conclude(session, setting, chosen, cells=cells, of_sizes=of_sizes, candidates=candidates, finals=finals)
 
 
 def choose_candidates(
@@ -132,55 +135,88 @@ def _conclude(
     chosen: Candidate,
     *,
     cells: Sequence[CellRow],
+    of_sizes: Mapping[float, Sequence[CellRow]],
     candidates: Sequence[Candidate],
     finals: Finals,
 ) -> FinalOutcome:
-    """summary.json from the seed folders, and what the command prints."""
+    """summary.json and sizes.csv from the seed folders, and what the command prints."""
     spec = session.spec
-    complete = [cell for cell in cells if cell.state == "complete"]
-    failed = tuple(cell for cell in cells if cell.state == "failed")
-    if not complete:
+    seeds = _seed_rows(cells, chosen, finals=finals)
+    if not seeds:
         raise NertuneError(
             f"no seed run of {spec.name} gave a result",
             fix=f"The causes are in {session.folder.logs}; after mending: the same command with --retry-failed",
         )
-    ordered = sorted(complete, key=lambda cell: cell.seed)
-    seeds = [_seed_row(cell, folder=finals.folder_of(cell, chosen)) for cell in ordered]
+    sizes = _rows_of_sizes(of_sizes, chosen, seeds=seeds, finals=finals)
+    failed = tuple(cell for cell in (*cells, *chain.from_iterable(of_sizes.values())) if cell.state == "failed")
     summary = {
         "study": spec.name,
         "task": spec.task,
         "setting": dict(chosen.point),
         "setting_edited_by_hand": setting.edited_by_hand,
+        "protocol": {"name": protocol_name(spec.protocol), **spec.protocol.model_dump()},
         "trained_with_dev": spec.final.train_with_dev,
         "objective": spec.search.objective,
-        "search": _optimism(spec.search.objective, chosen, seeds=seeds, candidates=candidates),
+        "search": _optimism(chosen, seeds=seeds, candidates=candidates),
         "seeds": [row["seed"] for row in seeds],
-        "failed_seeds": [cell.seed for cell in failed],
+        "failed_seeds": [cell.seed for cell in failed if cell.stage == "final"],
         "folders": {str(row["seed"]): Path(row["folder"]).name for row in seeds},
         **summarise_seeds(seeds),
+        **({"sizes": summarise_sizes(sizes)} if sizes else {}),
     }
     write_json(session.folder.summary, summary)
+    if sizes:
+        rows, columns = size_rows(sizes)
+        write_csv(session.folder.sizes, rows, columns=columns)
     shutil.rmtree(session.folder.candidates, ignore_errors=True)
     return FinalOutcome(spec, tuple(seeds), summary, failed, session.folder.root)
 
 
-def _seed_row(cell: CellRow, *, folder: Path) -> dict[str, Any]:
+def _rows_of_sizes(
+    cells: Mapping[float, Sequence[CellRow]],
+    chosen: Candidate,
+    *,
+    seeds: Sequence[Mapping[str, Any]],
+    finals: Finals,
+) -> dict[float, Sequence[Mapping[str, Any]]]:
+    """The rows of the seeds by percent of train; those of the chosen setting's own size are its seed runs."""
+    own = chosen.spec.data.size
+    others = {
+        percent: _seed_rows(found, candidate_of_size(chosen, percent), finals=finals)
+        for percent, found in cells.items()
+    }
+    return {**others, own: seeds} if own in chosen.spec.final.sizes else {**others}
+
+
+def _seed_rows(cells: Sequence[CellRow], candidate: Candidate, *, finals: Finals) -> list[dict[str, Any]]:
+    """Of each seed that gave a result."""
+    complete = [cell for cell in cells if cell.state == "complete"]
+    objective = candidate.spec.search.objective
+    return [
+        _seed_row(cell, folder=finals.folder_of(cell, candidate), objective=objective)
+        for cell in sorted(complete, key=lambda cell: cell.seed)
+    ]
+
+
+def _seed_row(cell: CellRow, *, folder: Path, objective: str) -> dict[str, Any]:
     results = read_json(folder / DONE)
     prefixes = {"dev": "eval", "test": "test"}
     return {
         "seed": cell.seed,
         "best_epoch": cell.best_epoch,
         "scores": cell.scores,
+        "mean_dev_score": mean_of_fits(cell, objective),
         "labels": {split: results.get(f"{prefix}_labels", {}) for split, prefix in prefixes.items()},
+        "examples": results["train_samples"],
         "folder": str(folder),
     }
 
 
 def _optimism(
-    objective: str, chosen: Candidate, *, seeds: Sequence[Mapping[str, Any]], candidates: Sequence[Candidate]
+    chosen: Candidate, *, seeds: Sequence[Mapping[str, Any]], candidates: Sequence[Candidate]
 ) -> dict[str, Any]:
     """How much better the chosen trial looked than its setting is: the luck that choosing the best picks up."""
-    values = [row["scores"].get("dev", {}).get(objective) for row in seeds]
+    values = [row["mean_dev_score"] for row in seeds]
     found = [value for value in values if value is not None]
     mean = statistics.fmean(found) if found else None
     return {

@@ -6,23 +6,32 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nertune.data.audit import Summary
 from nertune.execute.plan import Plan, available_memory, worker_memory
 from nertune.execute.single import run_one
+from nertune.protocols import plan_fits
+from nertune.protocols.kfold import averages_folds
 from nertune.search.sampler import Sampler, make_sampler
-from nertune.spec.space import dimensions, grid_points
+from nertune.spec.space import apply_point, dimensions, grid_points
 from nertune.spec.study import StudySpec
-from nertune.workflows.opening import MANY, look_at_model, open_executor, open_study, plan_for, preparing_job
+from nertune.workflows.costs import final_costs, trial_cost
+from nertune.workflows.opening import (
+    MANY,
+    look_at_model,
+    open_executor,
+    open_study,
+    plan_for,
+    preparing_job,
+    tell_checkpoint,
+)
 from nertune.workflows.run_search import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
-TRAIN_TO_EVALUATION = 3.0  # a training step does about three times the arithmetic of a forward pass
 START_S = 8.0  # imports and the first look at the model, on 2 cores
-FIT_S = 0.7  # a new model, the Trainer's set-up and the record, whatever the fit's length
 FOLDER_SPARE = 5 * 2**20  # bytes of a seed folder besides its weights: tokenizer, predictions
 
 
@@ -30,10 +39,14 @@ FOLDER_SPARE = 5 * 2**20  # bytes of a seed folder besides its weights: tokenize
 class CheckResult:
     """What `check` found.
 
-    warnings    what will work, but hardly as wanted
-    cells       fits of the search; None when only its time limit ends it
-    seconds     estimated for the whole search; None when it is not known how many cells there will be
-    disk_bytes  what the seed folders will take
+    warnings       what will work, but hardly as wanted
+    cells          trials of the search; None when only its time limit ends it
+    fits_of_trial  fits that a trial consists of
+    fits           of the whole search; None when it is not known how many cells there will be
+    final_fits     of best-and-train
+    seconds        estimated for the whole search; None when it is not known how many cells there will be
+    seed_seconds   estimated for best-and-train
+    disk_bytes     what the seed folders will take
     """
 
     spec: StudySpec
@@ -42,6 +55,9 @@ class CheckResult:
     encoding: Mapping[str, Any]
     plan: Plan
     cells: int | None
+    fits_of_trial: int
+    fits: int | None
+    final_fits: int
     seconds: float | None
     seed_seconds: float
     disk_bytes: int
@@ -77,12 +93,16 @@ def check(
     tell("Looking at the model and timing a few steps …")
     with open_executor(spec, plan) as executor, tempfile.TemporaryDirectory(prefix="nertune-") as folder:
         model = look_at_model(executor, opened)
+        tell_checkpoint(model, tell)
         job = preparing_job(opened, kind="prepare", folder=Path(folder), encoded=Path(folder), precision=None)
         told = run_one(executor, job.to_json(), log=Path(folder) / "log", what="preparing the data")
     examples = {split.name: split.examples for split in opened.summary.splits}
-    per_fit = fit_seconds(spec, told, examples=examples)
-    waves = None if cells is None else -(-cells // len(plan.slots))
-    disk = len(spec.final.seeds) * (model["n_parameters"] * 4 + FOLDER_SPARE)
+    trial = trial_cost(spec, told, examples=examples)
+    finals = final_costs(spec, told, examples=examples)
+    n_slots = len(plan.slots)
+    n_models = len(spec.final.seeds) * (trial.n_fits if averages_folds(spec.protocol) else 1)
+    disk = n_models * (model["n_parameters"] * 4 + FOLDER_SPARE)
+    factor = _epochs_factor(spec, sampler)
     return CheckResult(
         spec=spec,
         summary=opened.summary,
@@ -90,22 +110,17 @@ def check(
         encoding=told,
         plan=plan,
         cells=cells,
-        seconds=None if waves is None else START_S + waves * per_fit * _epochs_factor(spec, sampler),
-        seed_seconds=START_S + -(-len(spec.final.seeds) // len(plan.slots)) * per_fit,
+        fits_of_trial=trial.n_fits,
+        fits=None if cells is None else cells * trial.n_fits,
+        final_fits=sum(cost.n_jobs * cost.n_fits for cost in finals),
+        seconds=None if cells is None else START_S + replace(trial, n_jobs=cells).seconds_on(n_slots) * factor,
+        seed_seconds=START_S + sum(cost.seconds_on(n_slots) for cost in finals),
         disk_bytes=disk,
         free_bytes=free_bytes(spec.output),
         memory_bytes=worker_memory(spec.model.base) * len(plan.slots),
         free_memory_bytes=available_memory(),
         warnings=tuple(_warnings(spec, disk=disk)),
     )
-
-
-def fit_seconds(spec: StudySpec, told: Mapping[str, Any], *, examples: Mapping[str, int]) -> float:
-    """Estimated seconds of one fit, from the timed step."""
-    step: float = told["step_seconds"][told["precision"]]
-    per_example = step / spec.train.batch_size
-    work = examples["train"] + examples.get("dev", 0) / TRAIN_TO_EVALUATION
-    return FIT_S + per_example * work * spec.train.epochs
 
 
 def free_bytes(folder: Path) -> int:
@@ -117,17 +132,18 @@ def free_bytes(folder: Path) -> int:
 
 def _epochs_factor(spec: StudySpec, sampler: Sampler) -> float:
     """Mean epochs of the cells over the epochs as written, when epochs are searched on a grid."""
-    if "train.epochs" not in spec.search.space or sampler.size is None:
+    if sampler.size is None or not any(key.endswith(".epochs") for key in spec.search.space):
         return 1.0
-    epochs: list[int] = [point["train.epochs"] for point in grid_points(spec)]
-    return sum(epochs) / len(epochs) / spec.train.epochs
+    epochs = [apply_point(spec, point).total_epochs for point in grid_points(spec)]
+    return sum(epochs) / len(epochs) / spec.total_epochs
 
 
 def _warnings(spec: StudySpec, *, disk: int) -> list[str]:
     warnings = []
-    if spec.search.seed in spec.final.seeds:
+    searched = {fit.seed for fit in plan_fits(spec.protocol, seed=spec.search.seed)}
+    for seed in sorted(searched & {*spec.final.seeds}):
         warnings.append(
-            f"search.seed {spec.search.seed} is among final.seeds: that seed's luck chose the setting, "
+            f"the search's seed {seed} is among final.seeds: that seed's luck chose the setting, "
             "so its score is too hopeful"
         )
     if len(spec.final.seeds) < 3:

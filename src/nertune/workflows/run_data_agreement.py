@@ -53,7 +53,9 @@ def agreement(
 def _read(path: Path, *, edits: Sequence[str], task: str | None, form: str | None) -> Corpus:
     files = {"all": SplitFiles("all", (path,))}
     spec = study_of_options(edits, form=form)
-    return read_files(files, data=spec.data, task=find_task(files, spec=spec, task=task), problem=spec.model.problem)
+    return read_files(
+        files, data=spec.data, task=find_task(files, spec=spec, task=task), problem=spec.model.data_problem
+    )
 
 
 def _named(paths: Sequence[Path]) -> dict[str, Path]:

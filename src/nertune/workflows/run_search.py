@@ -11,13 +11,15 @@ from typing import Any
 from nertune.errors import NertuneError, NoScoreError
 from nertune.execute.coordinate import Limits, Work, coordinate
 from nertune.execute.executor import Executor
+from nertune.protocols import plan_fits
 from nertune.report.progress import Progress, State
 from nertune.report.tables import trial_rows
 from nertune.results.database import CellRow, StudyRow, open_database
 from nertune.results.files import write_csv
 from nertune.results.layout import cell_name
 from nertune.results.outcomes import SearchOutcome
-from nertune.search.best import is_minimised, rank, read_best, write_best
+from nertune.scores import is_minimised
+from nertune.search.best import rank, read_best, write_best
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
 from nertune.spec.fingerprint import point_id
@@ -34,6 +36,7 @@ from nertune.workflows.opening import (
     open_study,
     plan_for,
     prepare,
+    tell_checkpoint,
     tell_encoding,
     tell_findings,
     tell_trouble,
@@ -73,7 +76,7 @@ def search(
     total = cells_wanted(spec, sampler)
     plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
     with open_executor(spec, plan) as executor:
-        look_at_model(executor, opened)
+        tell_checkpoint(look_at_model(executor, opened), progress.say)
         with open_session(spec, identity=identity, fresh=fresh) as session:
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
@@ -172,7 +175,7 @@ def _run_cells(
     spec = session.spec
     source = SearchCells(session, sampler=sampler)
     views = _Views(session, source)
-    tracker = open_tracker(spec.track.aim, storage=spec.storage, study=spec.name, log=session.folder.logs / "aim.log")
+    tracker = open_tracker(spec.track, storage=spec.storage, study=spec.name, folder=session.folder)
     work = Work(
         database=session.database,
         study=session.study,
@@ -203,15 +206,16 @@ def _run_cells(
 
 
 def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int) -> Job:
-    """One fit on train, scored on dev. Its corpus has no test to look at."""
+    """The fits of a point on train, scored on dev. Its corpus has no test to look at."""
     spec = session.spec
+    fingerprints = {name: split.fingerprint for name, split in opened.corpus.splits.items() if name != "test"}
     return Job(
         id=cell_name(cell.stage, cell.number),
         kind="trial",
         spec=apply_point(spec, cell.point).model_dump(mode="json"),
         labels=opened.corpus.labels,
-        splits=("train", "dev"),
-        fingerprints={name: opened.corpus.splits[name].fingerprint for name in ("train", "dev")},
+        splits=tuple(fingerprints),
+        fingerprints=fingerprints,
         seed=cell.seed,
         precision=session.study.facts["precision"],
         folder=str(folder),
@@ -270,7 +274,8 @@ class _Views:
         session = self._session
         session.set_facts(search_seconds=self._source.seconds)
         cells = session.database.cells(session.study, "search")
-        rows, columns = trial_rows(cells, keys=list(session.spec.search.space))
+        search = session.spec.search
+        rows, columns = trial_rows(cells, keys=list(search.space), objective=search.objective)
         write_csv(session.folder.trials, rows, columns=columns)
         write_best_file(session, cells)
         self._optuna = self._optuna or OptunaView(session.spec)
@@ -300,13 +305,13 @@ def is_edited(session: Session) -> bool:
 
 
 def _keep_trial(session: Session, cell: CellRow, folder: Path) -> None:
-    """A trial leaves nothing but its records, and event files when asked."""
-    events = folder / "runs"
-    if events.exists():
-        target = session.folder.tensorboard / cell_name(cell.stage, cell.number)
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        events.rename(target)
+    """A trial leaves nothing but its records, and the event files of its fits when asked."""
+    target = session.folder.tensorboard / cell_name(cell.stage, cell.number)
+    shutil.rmtree(target, ignore_errors=True)
+    for events in (*folder.glob("runs"), *folder.glob("*/runs")):
+        own = target / events.parent.relative_to(folder)
+        own.parent.mkdir(parents=True, exist_ok=True)
+        events.rename(own)
 
 
 def _reopen_failed(session: Session) -> None:
@@ -321,7 +326,8 @@ def _state(session: Session, executor: Executor, *, total: int | None) -> State:
     state = State(
         title=spec.name,
         objective=spec.search.objective,
-        epochs=spec.train.epochs,
+        epochs=spec.total_epochs,
+        n_fits=len(plan_fits(spec.protocol, seed=spec.search.seed)),
         slots=len(executor.slots),
         minimised=is_minimised(spec.search.objective),
         total=total,

@@ -42,8 +42,8 @@ class Session:
 
 
 def identity_of(spec: StudySpec, corpus: Corpus) -> dict[str, Any]:
-    """The study's identity with the fingerprints of train and dev."""
-    data = {name: corpus.splits[name].fingerprint for name in ("train", "dev")}
+    """The study's identity with the fingerprints of train and dev; with folds there may be no dev."""
+    data = {name: split.fingerprint for name, split in corpus.splits.items() if name != "test"}
     return study_identity(spec, data=data)
 
 

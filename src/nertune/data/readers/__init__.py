@@ -19,6 +19,7 @@ from nertune.data.readers.json_texts import looks_like_json_texts, read_json_tex
 from nertune.data.readers.json_tokens import looks_like_json_tokens, read_json_tokens
 from nertune.data.readers.kaggle import looks_like_kaggle, read_kaggle
 from nertune.data.readers.mae import looks_like_mae, read_mae
+from nertune.data.readers.own import find_own_reader
 from nertune.data.readers.parallel import looks_like_parallel, read_parallel
 from nertune.data.readers.pubtator import holds_abstracts, looks_like_pubtator, read_pubtator
 from nertune.data.readers.slots import looks_like_slots, read_slots
@@ -26,6 +27,7 @@ from nertune.data.readers.tables import looks_like_csv, looks_like_tsv, read_csv
 from nertune.data.source import LabelledText, Source, TaggedSentence, listed, quoted
 from nertune.data.xml import is_xml, outline
 from nertune.errors import closest
+from nertune.hooks import is_hook
 
 Item = TaggedSentence | Document | LabelledText
 Reader = Callable[[Source], Iterator[Item]]
@@ -100,11 +102,23 @@ def recognised(source: Source) -> list[str]:
     return [name for name, form in READERS.items() if form.recognise(source)]
 
 
+def named_format(name: str) -> Format:
+    """The member of READERS with this name; of `package.module:name`, the user's own reader.
+
+    Raises  HookError for code of the user's own that cannot be used
+    """
+    if not is_hook(name):
+        return READERS[name]
+    return Format(find_own_reader(name), ("token", "sequence"), "as your own reader has it", recognise=lambda _: True)
+
+
 def find_format(name: str, *, source: Source, task: Task | None) -> str:
     """The format to read a file with: the one that is named, or for `auto` the one its content shows.
 
     Raises   DataError if no format has that name, or if it does not fit the task
     """
+    if is_hook(name):
+        return name
     if name != "auto" and name not in READERS:
         near = closest(name, [*READERS, "auto"])
         raise source.problem(

@@ -36,9 +36,8 @@ class Tagger:
         spans = [Span(self._label(span.label, example=example), span.start, span.end) for span in example.spans]
         if not _overlap(spans):
             return labels.spans_to_tags(spans, len(example.words))
-        layers = _layers(self._without_doubles(spans, example=example), n_words=len(example.words))
-        mark = self._mark or MARKS[0]
-        return [mark.join(sorted({*word} - {labels.OUTSIDE})) or labels.OUTSIDE for word in zip(*layers, strict=True)]
+        layers = labels.layers_of_tags(self._without_doubles(spans, example=example), len(example.words))
+        return labels.join_layers(layers, mark=self._mark or MARKS[0])
 
     def _label(self, label: str, *, example: TokenExample) -> str:
         clean = clean_label(label, mark=self._mark)
@@ -75,11 +74,3 @@ def clean_label(label: str, *, mark: str | None = None) -> str:
 def _overlap(spans: Sequence[Span]) -> bool:
     ordered = sorted(spans, key=lambda span: span.start)
     return any(after.start < before.end for before, after in pairwise(ordered))
-
-
-def _layers(spans: Iterable[Span], *, n_words: int) -> list[list[str]]:
-    """The tags of each type by itself."""
-    by_label: dict[str, list[Span]] = {}
-    for span in spans:
-        by_label.setdefault(span.label, []).append(span)
-    return [labels.spans_to_tags(own, n_words) for own in by_label.values()]

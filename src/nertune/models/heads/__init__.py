@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from nertune.data.examples import Problem, Task
+from nertune.data.examples import Problem
 from nertune.errors import ModelError, closest
-from nertune.models.heads.head import Head
-from nertune.models.heads.linear import LINEAR, LINEAR_MULTI_LABEL
-from nertune.spec.study import ModelSpec
+from nertune.hooks import is_hook, load_hook
+from nertune.models.heads.head import CRF, BuildHead, Head
+from nertune.models.heads.linear import build_linear
+from nertune.models.heads.mlp import build_mlp
+from nertune.spec.study import HeadOptions, HeadSpec, ModelSpec
 
-HEADS: dict[str, Mapping[Problem, Head]] = {"linear": {"single_label": LINEAR, "multi_label": LINEAR_MULTI_LABEL}}
+HEADS: dict[str, BuildHead] = {"linear": build_linear, "mlp": build_mlp, CRF: build_linear}
 
 
-def find_head(name: str, *, problem: Problem) -> Head:
-    """The head of this name for this kind of problem.
+def find_head(name: str) -> BuildHead:
+    """The builder of this name; of `package.module:name`, the user's own.
 
-    Raises  ModelError with the closest known name
+    Raises  ModelError with the closest known name, HookError for one that cannot be imported
     """
+    if is_hook(name):
+        build: BuildHead = load_hook(name, key="model.head", kind="head")
+        return build
     if name not in HEADS:
         near = closest(name, HEADS)
         raise ModelError(
-            f"model.head is {name!r}, which is none of {', '.join(HEADS)}",
+            f"model.head is {name!r}, which is none of {', '.join(HEADS)}, and no package.module:name",
             fix=f"model.head: {near or 'linear'}",
         )
-    return HEADS[name][problem]
+    return HEADS[name]
 
 
-def problem_of(model: ModelSpec, *, task: Task) -> Problem:
-    """What the head of a point learns.
+def make_heads(model: ModelSpec, *, labels: Mapping[str, Sequence[str]]) -> tuple[Head, ...]:
+    """The heads of a point, in the order of the study file; the only one has the name "".
 
-    One label where `model.problem` is still `auto` (opening a study puts in what the data are), and for the words of
-    token tasks, whose encoding refuses those that carry several.
+    labels  of each head by its name: tags or classes in the order of their ids
+    Raises  ModelError for a head that nobody knows
     """
-    return "multi_label" if task == "sequence" and model.problem == "multi_label" else "single_label"
+    made = [_make_head(name, options=options_of(model, name), labels=tuple(own)) for name, own in labels.items()]
+    for head in made:
+        find_head(head.options.head)
+    return tuple(made)
+
+
+def options_of(model: ModelSpec, name: str) -> HeadOptions:
+    """The keys of one head: those of `model.heads.NAME`, or of `model` where there is one head."""
+    return model.heads[name] if name and model.heads else model
+
+
+def problem_of(model: ModelSpec, *, name: str = "") -> Problem:
+    """What a head of a point learns: one label where its `problem` is still `auto`.
+
+    Opening a study puts in what the data are.
+    """
+    return "multi_label" if options_of(model, name).problem == "multi_label" else "single_label"
+
+
+def _make_head(name: str, *, options: HeadOptions, labels: tuple[str, ...]) -> Head:
+    problem: Problem = "multi_label" if options.problem == "multi_label" else "single_label"
+    own = HeadOptions.model_validate(options.model_dump(include=set(HeadOptions.model_fields)))
+    return Head(
+        name=name,
+        labels=labels,
+        problem=problem,
+        options=own,
+        weight=options.weight if isinstance(options, HeadSpec) else 1.0,
+        thresholds=(_start_threshold(options),) * len(labels) if problem == "multi_label" else (),
+    )
+
+
+def _start_threshold(options: HeadOptions) -> float:
+    """Of every label, until thresholds are tuned."""
+    return 0.5 if options.threshold == "tuned" else options.threshold

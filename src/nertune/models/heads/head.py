@@ -1,34 +1,74 @@
-"""What a head is: a model class for each task, a loss and a decode."""
+"""What a head is: a set of labels, how many of them hold at once, and what computes their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import nn
 
-from nertune.data.examples import Task
+from nertune.data.examples import Problem
+from nertune.spec.study import HeadOptions
+
+CRF = "crf"  # the value of `model.head` that is `linear` with `crf: true`
 
 
-class HeadLoss(Protocol):
-    """The training loss of a batch; shapes as in `models.losses`: `cross_entropy`, or `binary_cross_entropy`."""
+class BuildHead(Protocol):
+    """One member of HEADS: a new module from encodings [..., n_features] to scores of labels [..., n_labels].
 
-    def __call__(self, logits: Tensor, labels: Tensor, *, n_items: Tensor | int, smoothing: float) -> Tensor: ...
+    dropout  share of values to drop before each layer
+    options  the head's keys of the study file
+    """
+
+    def __call__(self, n_features: int, n_labels: int, *, dropout: float, options: HeadOptions) -> nn.Module: ...
 
 
 @dataclass(frozen=True)
 class Head:
-    """One member of HEADS, for one kind of problem.
+    """One set of labels that a model learns.
 
-    auto_classes  per task, the transformers class whose `from_pretrained` loads the saved model
-    loss          summed over labelled positions, divided by their number in the whole batch
-    item_losses   logits [N, L] and gold -> the loss of each item without smoothing [N] float64, NaN without gold
-    decode        logits [N, L] -> label ids [N] int64, or (multi-label) whether each label is predicted [N, L] bool;
-                  and the probabilities of all labels [N, L] float32
+    name        in `model.heads`; "" for the only head of a model
+    labels      names of the label ids: tags or classes
+    problem     whether each item has one of them, or any number
+    options     what computes the scores
+    weight      of its loss in the sum over all heads
+    thresholds  multi-label: for each label the probability above which an item has it; empty for single labels
     """
 
-    auto_classes: Mapping[Task, Any]
-    loss: HeadLoss
-    item_losses: Callable[[Tensor, Tensor], Tensor]
-    decode: Callable[[Tensor], tuple[Tensor, Tensor]]
+    name: str
+    labels: tuple[str, ...]
+    problem: Problem
+    options: HeadOptions
+    weight: float = 1.0
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def has_crf(self) -> bool:
+        return self.options.crf or self.options.head == CRF
+
+    @property
+    def tunes_thresholds(self) -> bool:
+        return self.problem == "multi_label" and self.options.threshold == "tuned"
+
+    def to_json(self) -> dict[str, Any]:
+        """As config.json keeps it, below the head's name."""
+        told = asdict(self)
+        del told["name"], told["options"]
+        return {**told, **self.options.model_dump(mode="json", exclude={"problem"})}
+
+    @classmethod
+    def from_json(cls, name: str, told: Mapping[str, Any]) -> Head:
+        """The head that `to_json` told of.
+
+        Raises  KeyError, pydantic.ValidationError for what no nertune wrote
+        """
+        options = {key: told[key] for key in HeadOptions.model_fields if key in told}
+        return cls(
+            name=name,
+            labels=tuple(told["labels"]),
+            problem=told["problem"],
+            options=HeadOptions.model_validate(options),
+            weight=told["weight"],
+            thresholds=tuple(told["thresholds"]),
+        )

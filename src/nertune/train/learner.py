@@ -1,0 +1,65 @@
+"""A model on its way through a fit: what is done to it once, before its first stage and after its last."""
+
+from __future__ import annotations
+
+import torch
+from transformers import PreTrainedModel
+
+from nertune.models.build import Base, build_model
+from nertune.spec.study import StudySpec, TrainSpec
+from nertune.tasks.encoded import EncodedSplit
+from nertune.train.batches import readable_by
+from nertune.train.dropout import use_cpu_dropout
+from nertune.train.lora import add_adapters, merge_adapters
+from nertune.train.parts import Freezer, learning_anywhere
+from nertune.train.vocabulary import vocabulary_of
+
+
+class Learner:
+    """A new model made ready to learn, and the splits as it reads them.
+
+    It gets its adapters, only the embedding rows in use, and on a CPU the quicker dropout.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        *,
+        spec: StudySpec,
+        train: EncodedSplit,
+        dev: EncodedSplit | None,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.model: PreTrainedModel = build_model(base, seed=seed)
+        self.train, self.dev = readable_by(self.model, train), dev
+        self._freezer = Freezer(self.model, base=base)
+        self._lora = spec.train.lora
+        if self._lora is not None:
+            levels = learning_anywhere(spec.stage_settings, parts=base.parts)
+            add_adapters(self.model, lora=self._lora, base=base, levels=levels, seed=seed)
+        self._use_vocabulary(base, spec=spec)
+        if device == "cpu":
+            use_cpu_dropout(self.model)
+
+    def freeze(self, train: TrainSpec) -> None:
+        """Let learn what a stage says."""
+        self._freezer.freeze(train)
+
+    def finish(self) -> PreTrainedModel:
+        """The fitted model as any other of its class: the whole table, no adapters, nothing frozen."""
+        if self._vocabulary is not None:
+            self._vocabulary.expand(self.model, self._whole)
+        if self._lora is not None:
+            merge_adapters(self.model)
+        self._freezer.release()
+        return self.model
+
+    def _use_vocabulary(self, base: Base, *, spec: StudySpec) -> None:
+        self._vocabulary = vocabulary_of(
+            self.model, train=self.train, dev=self.dev, settings=spec.stage_settings, parts=base.parts
+        )
+        if self._vocabulary is not None:
+            self.train = self._vocabulary.renumber(self.train)
+            self.dev = None if self.dev is None else self._vocabulary.renumber(self.dev)
+            self._whole: torch.Tensor = self._vocabulary.shrink(self.model)
