@@ -87,7 +87,7 @@ def test_a_final_norm_is_no_pooler_and_keeps_its_weights():
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        (AlbertConfig(**SIZES, embedding_size=4), r"'albert' has 1 of their own for 3 layers"),
+        (AlbertConfig(**SIZES, embedding_size=4), r"'albert' has the weights of 1 for all 3"),
         (XLMConfig(n_words=20, emb_dim=8, n_layers=3, n_heads=2), r"'xlm' has several stacks"),
     ],
 )

@@ -80,6 +80,24 @@ def test_what_is_no_model_is_told(tmp_path, monkeypatch, name, told):
         find_models(name)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("model.safetensors", "no weights", "the weights in .* cannot be loaded"),
+        ("config.json", "{", "the config in .* cannot be loaded"),
+        ("tokenizer.json", None, "tokenizer"),
+    ],
+)
+def test_a_model_that_cannot_be_read_is_told_with_what_to_name(tagger, tmp_path, file, content, told):
+    folder = shutil.copytree(tagger.seeds[0], tmp_path / "model")
+    for path in folder.glob("tokenizer*") if content is None else ():
+        path.unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(ModelError, match=rf"(?s){told}.*Name the folder of a seed"):
+        load_model(str(folder))
+
+
 # ---- models of other programs
 
 

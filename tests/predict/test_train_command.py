@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 
-from nertune.errors import StudyConflictError
+from nertune.errors import StoppedError, StudyConflictError
 from nertune.workflows import train
 
 SEED_FILES = {
@@ -65,6 +67,17 @@ def test_protocol_is_left_aside_and_dev_is_needed(study, tmp_path, nertune):
     assert code == 2
     assert "protocol is left aside" in err
     assert "no file for dev" in err
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, StoppedError), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_fit_that_is_stopped_leaves_nothing(study, tmp_path, number, raised):
+    def stop(message):
+        if message.startswith("epoch"):
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(raised):
+        train(study, output=tmp_path / "out" / "model", edits=QUICK, tell=stop)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_fit_that_does_not_converge_ends_with_3_and_leaves_no_folder(study, tmp_path, nertune):

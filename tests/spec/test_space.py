@@ -14,6 +14,7 @@ from nertune.spec.space import (
     searchable_keys,
     size_of_space,
 )
+from nertune.spec.train_section import LoraSpec
 
 
 @pytest.fixture
@@ -103,7 +104,8 @@ def test_all_of_model_and_train_but_what_names_or_follows_from_the_data_can_be_s
     every = {f"{section}.{key}" for section, values in sections.items() for key in values}
     by_parts = {"model.heads", "model.config", "model.tokenizer_options"}  # see the next test
     not_values = {"model.name", "model.problem", "train.callbacks"}
-    assert set(searchable_keys()) == every - not_values - by_parts | {"data.size"}
+    adapters = {f"train.lora.{field}" for field in LoraSpec.model_fields}
+    assert set(searchable_keys()) == every - not_values - by_parts | {"data.size"} | adapters
 
 
 STAGED = """\

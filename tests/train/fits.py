@@ -26,8 +26,8 @@ def scripted(scores):
     """A stand-in for scoring that gives these f1 values, one an evaluation."""
     given = iter(scores)
 
-    def score(predictions, *, encoded, data):
-        real = score_predictions(predictions, encoded=encoded, data=data)
+    def score(predictions, **options):
+        real = score_predictions(predictions, **options)
         return dataclasses.replace(real, overall={**real.overall, "f1": next(given)})
 
     return score

@@ -141,7 +141,7 @@ def test_top_layers_and_stages_say_where_additions_learn(run, material, weights)
     ("is_there", "targets", "told"),
     [
         (True, ("qery",), r"has 'qery', but no linear layer(.|\n)*targets: \[dense, key, query, value\]"),
-        (False, None, r"needs the package peft, which is not installed\n.*pip install nertune\[lora\]"),
+        (False, None, r"needs the package peft, which is not installed\n.*pip install 'nertune\[lora\]'"),
     ],
 )
 def test_additions_that_cannot_be_had_are_told_with_a_way_out(material, monkeypatch, is_there, targets, told):

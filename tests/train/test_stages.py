@@ -124,6 +124,14 @@ def test_bf16_stages_leave_a_model_that_computes_in_float32(run):
     assert seen == [torch.float32]
 
 
+def test_tensorboard_files_of_all_stages_lie_in_one_folder(run, tmp_path):
+    pytest.importorskip("tensorboard")
+    run(stages=HEAD_FIRST, tensorboard=True)
+    files = list((tmp_path / "fit").rglob("events.out.tfevents.*"))
+    assert {file.parent.name for file in files} == {"runs"}
+    assert len(files) == 2
+
+
 @given(
     st.lists(st.integers(1, 5), min_size=1, max_size=4),
     st.integers(1, 7),

@@ -106,5 +106,5 @@ def _trouble(model: PreTrainedModel, *, n_found: int, n_lists: int) -> str | Non
     if getattr(model.config, "is_encoder_decoder", False) or n_lists > 1:
         return f"a model of the type {kind!r} has several stacks of them"
     if n_found < wanted:
-        return f"a model of the type {kind!r} has {n_found} of their own for {wanted} layers"
+        return f"a model of the type {kind!r} has the weights of {n_found} for all {wanted}"
     return None if n_found else f"a model of the type {kind!r} has none"

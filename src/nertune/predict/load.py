@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,15 +128,26 @@ def load_model(source: str) -> SavedModel:
 
     Raises  ModelError
     """
-    is_ours = hasattr(_read_config(source), ENTRY)
-    base = load_saved(source)
-    _refuse_useless(base)
-    base = base if is_ours or base.task == "sequence" else _as_tags(base)
-    tokenizer = load_tokenizer(source, task=base.task)
-    check_vocabulary(base, tokenizer=tokenizer)
-    spec = _spec_of(source, base=base)
-    frame = find_frame(tokenizer, train=spec.train, position_limit=position_limit(base))
+    with _told_without_study():
+        is_ours = hasattr(_read_config(source), ENTRY)
+        base = load_saved(source)
+        _refuse_useless(base)
+        base = base if is_ours or base.task == "sequence" else _as_tags(base)
+        tokenizer = load_tokenizer(source, task=base.task)
+        check_vocabulary(base, tokenizer=tokenizer)
+        spec = _spec_of(source, base=base)
+        frame = find_frame(tokenizer, train=spec.train, position_limit=position_limit(base))
     return SavedModel(source, base, tokenizer, spec, frame)
+
+
+@contextmanager
+def _told_without_study() -> Iterator[None]:
+    """What to do about a model is told for these commands, which have no study file to write it into."""
+    try:
+        yield
+    except ModelError as error:
+        error.fix = A_SEED if error.fix is None or "model." in error.fix or "MODEL" in error.fix else error.fix
+        raise
 
 
 def _refuse_useless(base: Base) -> None:

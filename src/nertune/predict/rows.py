@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from nertune.data.examples import SequenceExample, Span, TokenExample
@@ -64,12 +66,18 @@ def sequence_row(given: Given, by_head: Mapping[HeadLabels, SequencePredictions]
 
 def _origin(given: Given) -> Row:
     where, document = given.example.where, given.example.document
-    place = shown_path(where.path) if where.line is None else f"{shown_path(where.path)}:{where.line}"
+    place = _shown(where.path) if where.line is None else f"{_shown(where.path)}:{where.line}"
     return {
         "where": place,
         **({} if given.id is None else {"id": given.id}),
         **({} if document is None else {"document": document}),
     }
+
+
+@cache
+def _shown(path: Path) -> str:
+    """The path as short as it can be, found out once for all lines of a file."""
+    return shown_path(path)
 
 
 def _entity(span: Span, probability: float, *, given: Given, words: Sequence[str]) -> Row:

@@ -62,7 +62,7 @@ class TrainSpec(Section):
     )
     lora: LoraSpec | None = Field(
         None,
-        description="Low-rank adapters where the encoder's own weights would learn, as `freeze` and `top_layers` say; needs `pip install nertune[lora]`",
+        description="Low-rank adapters where the encoder's own weights would learn, as `freeze` and `top_layers` say; needs `pip install 'nertune[lora]'`",
     )
     warmup_ratio: Fraction = Field(0.0, description="Share of all steps in which the learning rate rises from 0")
     schedule: Schedule = Field("linear", description="What the learning rate does after warm-up")

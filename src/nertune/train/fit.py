@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,37 +84,29 @@ def fit(
     """
     learner = Learner(base, spec=spec, train=train, dev=dev, seed=seed, device=device)
     batches = _batches(learner.train, spec=spec, seed=seed, layout=layout_of(base.config))
-    own_callbacks = load_callbacks(spec.train.callbacks)
+    arguments_of = partial(
+        training_arguments,
+        batches=batches,
+        seed=seed,
+        device=device,
+        precision=precision,
+        folder=folder,
+        evaluates=dev is not None,
+        problem=base.heads[0].problem,
+    )
+    make_trainer = partial(FitTrainer, base=base, spec=spec, batches=batches, dev=learner.dev, pulse=pulse)
+    callbacks = [Teller(tell, stop_after_epoch=stop_after_epoch), *load_callbacks(spec.train.callbacks)]
     done: list[FitTrainer] = []
     for stage in plan_stages(spec, steps_per_epoch=batches.steps_per_epoch, stop_after_epoch=stop_after_epoch):
         forget_accelerator()
         learner.freeze(stage.train)
-        args = training_arguments(
-            stage,
-            batches=batches,
-            seed=seed,
-            device=device,
-            precision=precision,
-            folder=folder,
-            evaluates=dev is not None,
-            problem=base.heads[0].problem,
-        )
-        trainer = FitTrainer(
+        trainer = make_trainer(
             learner.model,
-            args=args,
-            base=base,
-            spec=spec,
+            args=arguments_of(stage),
             stage=stage,
             before=done[-1].state if done else None,
-            batches=batches,
-            dev=learner.dev,
             course=Course(objective=spec.search.objective, patience=stage.train.patience, ask=ask),
-            pulse=pulse,
-            callbacks=[
-                Teller(tell, stop_after_epoch=stop_after_epoch),
-                *([_tensorboard(folder)] if tensorboard else []),
-                *own_callbacks,
-            ],
+            callbacks=[*callbacks, *([_tensorboard(folder)] if tensorboard else [])],  # its writer ends with a stage
         )
         trainer.run(seed=stage.seed(seed))
         done.append(trainer)

@@ -45,6 +45,7 @@ def merge_adapters(model: PreTrainedModel) -> None:
         if isinstance(module, LoraLayer):
             module.merge()
             model.set_submodule(name, module.get_base_layer())
+    vars(model).pop("peft_config", None)
 
 
 def is_adapter(name: str) -> bool:
@@ -61,7 +62,7 @@ def check_adapters(model: PreTrainedModel, *, lora: LoraSpec, base: Base) -> Non
     """Raises  ModelError: peft is not installed, or a target names no linear layer of the encoder"""
     if importlib.util.find_spec(PACKAGE) is None:
         raise ModelError(
-            f"train.lora needs the package {PACKAGE}, which is not installed", fix="pip install nertune[lora]"
+            f"train.lora needs the package {PACKAGE}, which is not installed", fix="pip install 'nertune[lora]'"
         )
     known = [name for name, _ in _linear_layers(model, lora=LoraSpec(), base=base)]
     for target in lora.targets or ():

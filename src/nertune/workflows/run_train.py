@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import psutil
 
-from nertune.errors import StudyConflictError, Where
+from nertune.errors import StoppedError, StudyConflictError, Where
 from nertune.execute.executor import Executor
 from nertune.execute.single import run_one
 from nertune.report.tables import point_text
@@ -77,7 +81,7 @@ def train(
     if output is not None:
         _refuse_filled(output, fresh=fresh)
     plan = plan_for(opened, n_jobs=1, workers=1)
-    with open_executor(opened.spec, plan) as executor:
+    with _stopped_by_signals(), open_executor(opened.spec, plan) as executor:
         facts = look_at_model(executor, opened)
         tell_checkpoint(facts, tell)
         target = (output or _usual_folder(opened.spec, facts, seed=chosen)).absolute()
@@ -143,6 +147,7 @@ def _fit(executor: Executor, opened: Opened, *, seed: int, target: Path, tell: T
         preparing = preparing_job(opened, kind="prepare", folder=folder, encoded=encoded, precision=None)
         told = run_one(executor, preparing.to_json(), log=log, what="preparing the data")
         tell_encoding({**told, "changed_hooks": ()}, tell)
+        tell(_plan_text(opened.spec, executor, precision=told["precision"], seed=seed))
         job = _job(opened, told, seed=seed, folder=folder, encoded=encoded, target=target, executor=executor)
         epochs = _Epochs(opened.spec, tell)
         outcome = run_one(executor, job.to_json(), log=log, what="the fit", hear=epochs.hear)
@@ -152,6 +157,8 @@ def _fit(executor: Executor, opened: Opened, *, seed: int, target: Path, tell: T
         return outcome
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        if log.is_file() and not log.stat().st_size:
+            log.unlink()
 
 
 def _job(
@@ -178,6 +185,12 @@ def _job(
     )
 
 
+def _plan_text(spec: StudySpec, executor: Executor, *, precision: str, seed: int) -> str:
+    slot = executor.slots[0]
+    threads = f"{slot.threads} thread{'s' * (slot.threads > 1)}"
+    return f"{spec.name}: one fit on {slot.device} ({threads}, {precision}), seed {seed}"
+
+
 class _Epochs:
     """Tells the dev score of each evaluation."""
 
@@ -192,6 +205,24 @@ class _Epochs:
             score = f"dev {self._objective} {score_text(values.get(self._objective))}"
             loss = "" if self._objective == "loss" else f"  dev loss {score_text(values.get('loss'))}"
             self._tell(f"epoch {epoch_text(record['epoch'])}{total}  {score}{loss}")
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that its workers and its folder go with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedError(f"Stopped by {signal.Signals(number).name}; nothing is kept of this fit")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _work_folder(target: Path) -> Path:
