@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
-from hypothesis import strategies as st  # noqa: F401
 
 from nertune.workflows import evaluate
 
@@ -55,7 +55,7 @@ def test_labels_that_the_model_does_not_know_are_told_and_count_as_missed(tagger
     told = json.loads(out)
     assert (code, told["unknown"], told["labels"]["PLANET"]["support"]) == (0, {"PLANET": 1}, 1)
     assert "labels that the model does not know, which count as missed: PLANET 1" in err
-    assert "data.rename={PLANET: NAME}" in err
+    assert "data.rename={PLANET: NAME}" in err  # there are two that it knows
     _, out, err = nertune("evaluate", tagger.seeds[0], "new.txt", "--json", "--set", "data.rename={PLANET: LOC}")
     assert (json.loads(out)["unknown"], err) == ({}, "")
     (tmp_path / "new.tsv").write_text("text\tlabel\na fine film\tgood\na film\tneutral\n")
@@ -65,8 +65,6 @@ def test_labels_that_the_model_does_not_know_are_told_and_count_as_missed(tagger
 
 
 def test_labels_are_renamed_and_chosen_as_in_the_models_own_study(tagger, nertune, tmp_path):
-    import shutil
-
     folder = tmp_path / "model"
     shutil.copytree(tagger.seeds[0], folder)
     spec = folder / "spec.yaml"

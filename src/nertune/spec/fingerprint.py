@@ -75,7 +75,7 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
     tree["protocol"].pop("final")  # as the section final: what becomes of the best setting
     if tree["model"]["problem"] != "multi_label":
         tree["model"].pop("problem")  # the usual one, whether it was said or seen
-    flat = _flatten(tree)
+    flat = flatten(tree)
     for key in space:
         flat.pop(key, None)
     flat["search.space"] = sorted(space)
@@ -160,13 +160,14 @@ def _ends_of(file: Path) -> bytes:
         return str(size).encode() + head + stream.read()
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A tree of mappings, and of lists of mappings, with dotted keys: `stages.1.learning_rate`."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             value = {str(number): item for number, item in enumerate(value)}
         if isinstance(value, Mapping) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat
@@ -176,7 +177,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _defaults() -> dict[str, Any]:
     """Every key of a study file with a plain default, as an identity has it."""
     least = {"name": "any", "output": "any", "task": "token", "data": {"dir": "any"}, "model": {"base": "any"}}
-    return _flatten(StudySpec.model_validate(least).model_dump(mode="json"))
+    return flatten(StudySpec.model_validate(least).model_dump(mode="json"))
 
 
 def _shown(value: Any) -> str:

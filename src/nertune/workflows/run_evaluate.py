@@ -13,7 +13,7 @@ from nertune.data.examples import Corpus, Split
 from nertune.data.files import SPLITS
 from nertune.data.labels import labels_of
 from nertune.data.source import listed
-from nertune.errors import UserError, shown_path
+from nertune.errors import UserError, closest, shown_path
 from nertune.execute.plan import usable_cores
 from nertune.results.records import without_nan
 from nertune.spec.study import DataSpec, StudySpec
@@ -26,6 +26,7 @@ from nertune.workflows.session import recorded_parts
 INHERITED = ("words", "sentences", "misaligned", "nested", "discontinuous", "positive_label")
 CHOOSING = ("data.rename", "data.keep", "data.labels")
 USUAL = "test"  # of several splits
+SHOWN_UNKNOWN = 5  # labels that a message renames
 
 
 def evaluate(
@@ -62,7 +63,7 @@ def evaluate(
     chosen = _read_split(annotated, split=split, own=ensemble.spec, edits=edits, tell=tell)
     positive = annotated.spec.data.positive_label
     found = evaluate_on(ensemble, chosen.examples, positive_label=positive, done=_news(tell))
-    _tell_unknown(found.unknown, tell)
+    _tell_unknown(found.unknown, [kind for head in ensemble.labels for kind in head.kinds], tell)
     for line in counts_told(found.counts):
         tell(line)
     told: dict[str, Any] = without_nan(
@@ -153,14 +154,15 @@ def _shown(value: Any) -> str:
 # ---- telling
 
 
-def _tell_unknown(unknown: Mapping[str, int], tell: Callable[[str], None]) -> None:
+def _tell_unknown(unknown: Mapping[str, int], known: Sequence[str], tell: Callable[[str], None]) -> None:
     if not unknown:
         return
     names = ", ".join(f"{label} {n:,}" for label, n in unknown.items())
-    first = next(iter(unknown))
+    only = known[0] if len(known) == 1 else None
+    pairs = ", ".join(f"{label}: {closest(label, known) or only or 'NAME'}" for label in [*unknown][:SHOWN_UNKNOWN])
+    keep = f"[{only or 'NAME'}]"
     tell(f"Warning: labels that the model does not know, which count as missed: {names}")
-    rename, keep = f"--set 'data.rename={{{first}: NAME}}'", "--set 'data.keep=[NAME]'"
-    tell(f"    Rename them to what it knows: {rename}, or keep some: {keep}")
+    tell(f"    Rename them to what it knows: --set 'data.rename={{{pairs}}}', or keep some: --set 'data.keep={keep}'")
 
 
 def _news(tell: Callable[[str], None]) -> Callable[[int], None]:

@@ -22,7 +22,7 @@ from nertune.scores import is_minimised
 from nertune.search.best import rank, read_best, write_best
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
-from nertune.spec.fingerprint import point_id
+from nertune.spec.fingerprint import flatten, point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
@@ -243,11 +243,13 @@ def device_batch(session: Session, point: StudySpec, *, executor: Executor) -> i
 
 
 def parameters_of(point: StudySpec, *, seed: int) -> dict[str, Any]:
-    """The point's own settings, flat and typed, for whoever compares runs."""
-    tree = point.model_dump(mode="json", include={"model", "train"})
-    flat = {f"{section}.{name}": value for section, values in tree.items() for name, value in values.items()}
-    config = flat.pop("model.config")
-    return {**flat, **{f"model.config.{name}": value for name, value in config.items()}, "seed": seed}
+    """The point's own settings, flat and typed, for whoever compares runs.
+
+    Of stages what they say; what they do not is in `train`. Empty mappings and lists tell nothing.
+    """
+    flat = flatten(point.model_dump(mode="json", include={"model", "train", "stages", "protocol"}))
+    told = {key: value for key, value in flat.items() if value is not None or not key.startswith("stages.")}
+    return {**{key: value for key, value in told.items() if value not in ({}, [])}, "seed": seed}
 
 
 class _Views:
