@@ -137,6 +137,10 @@ def show_check(told: Mapping[str, Any]) -> None:
         console,
         f"        {model['tokenizer']}, {model['n_pieces']} pieces; windows of at most {model['max_pieces']} pieces",
     )
+    for head in model.get("heads", ()):
+        several = ", any number of them at once" if head["problem"] == "multi_label" else ""
+        name = f"{head['name']}: " if head["name"] else ""
+        _say(console, f"Head    {name}{head['kind']}, {head['n_labels']} labels{several}")
     steps = ", ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in plan["step_seconds"].items())
     _say(console, f"Step    {steps}; {plan['precision']} is used")
     slots = told["slots"]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from nertune.models.build import build_model, load_saved, position_limit
+from nertune.models.heads.head import CRF, Head
 from nertune.protocols.kfold import averages_folds
 from nertune.results.files import read_json
 from nertune.results.records import SplitScores
@@ -61,7 +62,13 @@ def look(job: Job, line: Line, place: Place) -> dict[str, Any]:
         "n_pieces": len(loaded.tokenizer),
         "max_pieces": frame.length,
         "n_labels": sum(len(head.labels) for head in loaded.base.heads),
+        "heads": [_told(head) for head in loaded.base.heads],
     }
+
+
+def _told(head: Head) -> dict[str, Any]:
+    kind = f"{head.options.head} + crf" if head.options.crf and head.options.head != CRF else head.options.head
+    return {"name": head.name, "kind": kind, "problem": head.problem, "n_labels": len(head.labels)}
 
 
 def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
