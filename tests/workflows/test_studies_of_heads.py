@@ -32,7 +32,7 @@ def study(tmp_path: Path, bert_folder: Path) -> Callable[..., Path]:
         path = tmp_path / "s.yaml"
         path.write_text(
             f"task: token\ndata: {{dir: .}}\nmodel:\n  base: {bert_folder}\n  name: tiny\n  {model}\n"
-            f"train: {{epochs: 8, precision: fp32, batch_size: 4}}\nsearch: {{{search}}}\n"
+            f"train: {{epochs: 30, precision: fp32, batch_size: 4, schedule: constant}}\nsearch: {{{search}}}\n"
             "final: {seeds: [1]}\ntrack: {aim: null}\n"
         )
         return path
