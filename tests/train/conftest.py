@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 from dataclasses import dataclass, field
 
 import pytest
@@ -42,13 +41,6 @@ class Done:
     @property
     def losses(self):
         return [step.values["loss"] for step in self.told]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _collects_little():
-    """As in a worker: accelerate collects at the start of each fit, over all that was imported."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
