@@ -32,6 +32,15 @@ CRF = {"model": {"crf": True}}
         ({"model": {"crf": True, "heads": {"one": {"labels": ["A"]}}}}, "says nothing beside model.heads"),
         ({"model": {"threshold": "tuned"}, "final": {"train_with_dev": True}}, "leaves none"),
         ({"model": {"threshold": "tuned"}, "protocol": {"kfold": 3}}, "protocol.final: average"),
+        ({"model": {"threshold": "tuned", "problem": "single_label"}}, "is for items with several labels"),
+        (
+            {"model": {"heads": {"one": {"labels": ["A"]}, "two": {"labels": ["B", "A"]}}}},
+            "model.heads.two.labels has A, which is in the heads one and two",
+        ),
+        (
+            {"stages": [{"epochs": 2}, {"epochs": 1}], "search": {"space": {"train.epochs": [1, 2]}}},
+            "search.space.train.epochs says nothing: every stage has epochs of its own",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_told_with_a_way_out(sections, told):
@@ -49,6 +58,11 @@ def test_a_cell_of_the_grid_that_means_nothing_is_told_at_the_key_that_brings_it
     text = "train: {loss: focal}\nsearch:\n  space:\n    train.epochs: [1, 2]\n    model.crf: [false, true]\n"
     with pytest.raises(UserError, match=r"mine.yaml:\d+: model.crf has a loss of its own(.|\n)*model.crf: True"):
         load(text)
+
+
+def test_a_study_of_one_cell_tells_its_contradictions(load):
+    with pytest.raises(UserError, match=r"mine.yaml:5: model.crf has a loss of its own"):
+        load("  crf: true\ntrain: {loss: focal}\nsearch: {space: {}}\n")
 
 
 def test_a_contradiction_that_the_search_replaces_is_none(load):

@@ -140,7 +140,8 @@ def test_keys_below_stages_heads_and_open_mappings_are_searched(load, key, value
     [
         ("stages.2.learning_rate", "the stage 2, but the stages are 0 to 1"),
         ("model.heads.twa.crf", "Did you mean two"),
-        ("stages.0.batch_size", "no key that can be searched"),
+        ("stages.0.batch_size", "no key that can be searched(.|\n)*Searchable there: epochs"),
+        ("model.heads.two.wieght", "Did you mean model.heads.two.weight"),
         ("model.heads.one.labels", "no key that can be searched"),
     ],
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from nertune.spec.kinds import Count, Fraction, Names, Positive, Section
 
@@ -108,11 +108,3 @@ class ModelSpec(HeadOptions, EncoderOptions):
     def data_problem(self) -> ProblemChoice:
         """How many labels a word or text of the data may have: several heads share them out."""
         return "multi_label" if self.heads else self.problem
-
-    @model_validator(mode="after")
-    def _names_each_label_once(self) -> Self:
-        names = [label for head in (self.heads or {}).values() for label in head.labels]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"has heads that both learn {twice[0]}; each label belongs to one head")
-        return self

@@ -8,7 +8,7 @@ from itertools import islice
 
 from nertune.errors import StudyFileError, UserError
 from nertune.spec.space import Point, apply_point, grid_points
-from nertune.spec.study import HeadOptions, StudySpec
+from nertune.spec.study import HeadOptions, StageSpec, StudySpec
 
 ONE_TYPE = "Share the types out among model.heads, keep some with data.keep, or choose one column of tags"
 MOST_CELLS = 1000  # of a grid that are looked at one by one
@@ -42,7 +42,7 @@ def searched_contradictions(spec: StudySpec) -> list[tuple[str, Contradiction, P
     found: dict[str, tuple[str, Contradiction, Point]] = {}
     for point in islice(grid_points(spec), MOST_CELLS):
         for one in contradictions(apply_point(spec, point)):
-            key = next((key for key in point if one.key == key), next(iter(point)))
+            key = next((key for key in point if one.key == key), next(iter(point), one.key))
             if one not in known:
                 found.setdefault(key, (key, one, point))
     return list(found.values())
@@ -92,6 +92,38 @@ def _readings(spec: StudySpec) -> Iterator[Contradiction]:
             )
 
 
+def _thresholds(spec: StudySpec) -> Iterator[Contradiction]:
+    for prefix, head in _heads(spec):
+        if head.problem == "single_label" and head.threshold != HeadOptions.model_fields["threshold"].default:
+            yield Contradiction(
+                f"{prefix}.threshold",
+                "is for items with several labels, but they have one here",
+                f"{prefix}.threshold: 0.5",
+            )
+
+
+def _labels_once(spec: StudySpec) -> Iterator[Contradiction]:
+    owner: dict[str, str] = {}
+    for name, head in (spec.model.heads or {}).items():
+        for label in head.labels:
+            if label in owner:
+                what = "twice in one head" if owner[label] == name else f"in the heads {owner[label]} and {name}"
+                yield Contradiction(
+                    f"model.heads.{name}.labels", f"has {label}, which is {what}", "Name each label once, in one head"
+                )
+            owner[label] = name
+
+
+def _searched_beside_stages(spec: StudySpec) -> Iterator[Contradiction]:
+    """A key of `train` that is searched, although every stage says its own."""
+    for name in StageSpec.model_fields:
+        key = f"train.{name}"
+        if key in spec.search.space and spec.stages and all(getattr(one, name) is not None for one in spec.stages):
+            yield Contradiction(
+                f"search.space.{key}", f"says nothing: every stage has {name} of its own", f"Search stages.0.{name}"
+            )
+
+
 def _one_way_of_heads(spec: StudySpec) -> Iterator[Contradiction]:
     """Keys of the one head have no meaning beside several."""
     if not spec.model.heads:
@@ -135,6 +167,9 @@ RULES: tuple[Callable[[StudySpec], Iterator[Contradiction]], ...] = (
     _readings,
     _one_way_of_heads,
     _tuned,
+    _thresholds,
+    _labels_once,
+    _searched_beside_stages,
     _lora,
 )
 

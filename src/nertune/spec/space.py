@@ -27,6 +27,10 @@ NOT_SEARCHABLE = {  # what names results, what the data are, and what is searche
 }
 ALSO_SEARCHABLE = ("data.size", *(f"train.lora.{field}" for field in LoraSpec.model_fields))
 OPEN_KEYS = ("model.config", "model.tokenizer_options")  # one key below them is free
+NAMED_BELOW = {  # searchable names behind a stage's number and a head's name
+    "stages.": tuple(StageSpec.model_fields),
+    "model.heads.": tuple(name for name in HeadSpec.model_fields if name not in ("labels", "problem")),
+}
 FREE_PART = "*"  # in a pattern of keys: a name or number of the user's
 COUNTABLE_POINTS = 10_000  # a larger space is treated as endless: counting it would take longer than a fit
 EXAMPLE_RANGE = "Write for example: {low: 1e-6, high: 1e-3, log: true}"
@@ -65,8 +69,7 @@ def searchable_patterns() -> list[str]:
     """Keys that a space may name with a name or number of the user's where `*` stands."""
     return [
         *(f"{key}.{FREE_PART}" for key in OPEN_KEYS),
-        *(f"stages.{FREE_PART}.{field}" for field in StageSpec.model_fields),
-        *(f"model.heads.{FREE_PART}.{field}" for field in HeadSpec.model_fields if field not in ("labels", "problem")),
+        *(f"{start}{FREE_PART}.{field}" for start, fields in NAMED_BELOW.items() for field in fields),
     ]
 
 
@@ -192,6 +195,14 @@ def _check_key(spec: StudySpec, *, key: str) -> None:
         raise StudyFileError(
             f"{name}: a seed is never searched, for the luckiest would win",
             fix="Spread over seeds is measured by best-and-train",
+        )
+    below = next((names for start, names in NAMED_BELOW.items() if key.startswith(start)), None)
+    if below is not None:
+        *head, last = key.split(".")
+        close = closest(last, below)
+        raise StudyFileError(
+            f"{name} is no key that can be searched",
+            fix=f"Did you mean {'.'.join((*head, close))}?" if close else f"Searchable there: {', '.join(below)}",
         )
     near = _closest_key(key, known)
     fix = f"Did you mean {near}?" if near else f"Searchable are: {', '.join(known)}"

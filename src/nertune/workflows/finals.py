@@ -147,7 +147,7 @@ class Finals:
             model_name=spec.model.name or self._session.study.facts["model_type"],
             base=spec.model.base,
             study=spec.name,
-            train=spec.train.model_dump(),
+            train={**spec.train.model_dump(), "epochs": spec.total_epochs},
             seed=cell.seed,
             point=in_name,
             point_id=candidate.point_id,

@@ -110,8 +110,10 @@ def inherit(spec: StudySpec, asked: DataSpec, *, keys: Sequence[str], edits: Seq
 def tell_members(sources: Sequence[str], tell: Tell) -> None:
     """That several models are averaged, and which."""
     if len(sources) > 1:
-        names = ", ".join(Path(source).name for source in sources)
-        tell(f"Averaging the probabilities of {len(sources)} models: {names}")
+        names = [Path(source).name for source in sources]
+        if len(set(names)) < len(names):  # the folds of several seeds
+            names = [f"{Path(source).parent.name}/{name}" for source, name in zip(sources, names, strict=True)]
+        tell(f"Averaging the probabilities of {len(sources)} models: {', '.join(names)}")
 
 
 def counts_told(counts: Mapping[str, int]) -> list[str]:

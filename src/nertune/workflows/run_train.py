@@ -116,7 +116,7 @@ def _usual_folder(spec: StudySpec, facts: Mapping[str, Any], *, seed: int) -> Pa
         model_name=spec.model.name or facts["model_type"],
         base=spec.model.base,
         study=spec.name,
-        train=spec.train.model_dump(),
+        train={**spec.train.model_dump(), "epochs": spec.total_epochs},
         seed=seed,
         point={},
         point_id="",
