@@ -79,7 +79,8 @@ def with_problems(spec: StudySpec, *, corpus: Corpus) -> StudySpec:
         else head.model_copy(update={"problem": problem_among(train, kinds=head.labels)})
         for name, head in (spec.model.heads or {}).items()
     }
-    model = spec.model.model_copy(update={"problem": corpus.problem, "heads": heads or None})
+    problem = corpus.problem if spec.model.problem == "auto" else spec.model.problem
+    model = spec.model.model_copy(update={"problem": problem, "heads": heads or None})
     return spec.model_copy(update={"model": model})
 
 
