@@ -60,7 +60,16 @@ def test_a_recipe_learns(code, demo_model, tmp_path):
     study.parent.mkdir()
     study.write_text(re.sub(r"^(output|storage|track):.*\n", "", code, flags=re.MULTILINE), encoding="utf-8")
     spec = load_study(study)
-    nertune("search", study, "--quiet", "--trials", 2 if spec.search.sampler == "grid" else 5, "--set", "track.aim=null", folder=tmp_path)
+    nertune(
+        "search",
+        study,
+        "--quiet",
+        "--trials",
+        2 if spec.search.sampler == "grid" else 5,
+        "--set",
+        "track.aim=null",
+        folder=tmp_path,
+    )
     with (spec.output / "trials.csv").open(encoding="utf-8") as file:
         scores = [float(row["dev_f1"]) for row in csv.DictReader(file)]
     assert max(scores) > LEAST_F1[spec.task]

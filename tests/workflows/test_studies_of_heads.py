@@ -109,3 +109,8 @@ def test_a_searched_head_that_nobody_knows_is_told_before_the_first_fit(study: C
     with pytest.raises(UserError, match=r"model\.head is 'mpl'(.|\n)*model\.head: mlp"):
         search(path, progress=Quiet(), edits=[*INLINE])
     assert not (path.parent / "runs").exists()
+
+
+def test_several_types_are_learned_where_the_study_says_so_although_none_overlap(study: Callable[..., Path]) -> None:
+    path = study("problem: multi_label")
+    assert open_study(path, edits=["data.keep=[PER]"]).spec.model.problem == "multi_label"
