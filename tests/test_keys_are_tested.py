@@ -1,4 +1,4 @@
-"""Keys outside of `model`, `train` and `stages` (see tests/train/test_every_key.py) are named by a test that sets them."""
+"""Keys outside of `model`, `train` and `stages` (those: `test_every_key.py`) are named by a test that sets them."""
 
 from __future__ import annotations
 
