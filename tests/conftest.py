@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import nertune.models.environment  # noqa: F401  # before a fixture imports transformers
+import nertune.models.environment  # before a fixture imports transformers
 from nertune.data.examples import SequenceExample, Span, Split, TokenExample
 from nertune.errors import Where
 from nertune.spec.study import StudySpec
@@ -213,3 +213,27 @@ def _collects_little() -> None:
     if "transformers.trainer" in sys.modules and gc.get_freeze_count() == 0:
         gc.collect()
         gc.freeze()
+
+
+@pytest.fixture
+def nertune(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """`nertune(WORDS)` in a folder of this test: exit code, standard output, standard error."""
+    import sys
+
+    from nertune import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nertune", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run

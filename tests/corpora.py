@@ -62,3 +62,19 @@ def _corpus(
     splits = {name: Split(name, tuple(examples), "f" * 64, Notices()) for name, examples in made.items()}
     labels = tuple(sorted(labels_of(next(iter(made.values())))))
     return Corpus(task, splits, labels, scheme=scheme, format=form, problem=problem)
+
+
+def labelled_texts(
+    labels: Sequence[str], *, words: Sequence[str] | None = None, documents: Sequence[str] | None = None
+) -> list[SequenceExample]:
+    """A text for each label; `words` are the texts."""
+    return [
+        SequenceExample(
+            words[i] if words else f"text {i}",
+            (label,),
+            Where(Path("x"), i + 1),
+            None,
+            documents[i] if documents else None,
+        )
+        for i, label in enumerate(labels)
+    ]

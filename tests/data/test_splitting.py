@@ -2,30 +2,15 @@
 
 from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertune.data.examples import SequenceExample
+from corpora import labelled_texts as texts
 from nertune.data.labels import labels_of
 from nertune.data.splitting import draw_parts, nested_ranks, pack_parts, sample_size, unpack_parts
-from nertune.errors import Where
 from nertune.spec.study import SplitSpec
-
-
-def texts(labels, *, documents=None, words=None):
-    return [
-        SequenceExample(
-            words[i] if words else f"text {i}",
-            (label,),
-            Where(Path("x"), i + 1),
-            None,
-            documents[i] if documents else None,
-        )
-        for i, label in enumerate(labels)
-    ]
 
 
 def drawn(examples, **split):

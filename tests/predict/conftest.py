@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nertune import cli
 from nertune.data.labels import spans_to_tags
 from nertune.workflows import train
 
@@ -112,21 +110,3 @@ def multi_classifier(tmp_path_factory, bert_folder, sequence_train, sequence_dev
         ]
         write_texts(study.parent / "data" / f"{name}.tsv", rows)
     return train_one(study)
-
-
-@pytest.fixture
-def nertune(monkeypatch, capsys, tmp_path):
-    """`nertune WORDS` in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["nertune", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertune.data.examples import SequenceExample
-from nertune.errors import DataError, Where
+from corpora import labelled_texts as texts
+from nertune.errors import DataError
 from nertune.protocols.kfold import assign_folds, splits_to_read
 from nertune.spec.study import SplitSpec, StudySpec
-
-
-def texts(labels, *, words=None, documents=None):
-    return [
-        SequenceExample(
-            words[i] if words else f"text {i}",
-            (label,),
-            Where(Path("x"), i + 1),
-            None,
-            documents[i] if documents else None,
-        )
-        for i, label in enumerate(labels)
-    ]
 
 
 def folds(examples, n_folds=3, **split):

@@ -1,20 +1,21 @@
 import pytest
 
 from nertune.results.layout import StudyFolder, cell_name, clean_name, seed_folder_name
-
-TRAIN = {"batch_size": 16, "learning_rate": 0.001, "epochs": 4, "weight_decay": 0.0}
+from nertune.spec.study import StudySpec
 
 
 def name_of(point=None, *, base="demo/model/mlm", model_name="bert-custom", study="sentiment", **train):
-    return seed_folder_name(
-        model_name=model_name,
-        base=base,
-        study=study,
-        train={**TRAIN, **train},
-        seed=1,
-        point=point or {},
-        point_id="0123456789abcdef",
+    spec = StudySpec.model_validate(
+        {
+            "name": study,
+            "task": "sequence",
+            "data": {"dir": "."},
+            "model": {"base": base, "name": model_name},
+            "train": {"batch_size": 16, "learning_rate": 0.001, "epochs": 4, **train},
+            "output": ".",
+        }
     )
+    return seed_folder_name(spec, model_type="bert", seed=1, point=point or {}, point_id="0123456789abcdef")
 
 
 def test_seed_folder_has_the_name_that_users_know():

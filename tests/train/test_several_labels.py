@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from pathlib import Path
 
@@ -12,15 +11,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from nertune.data.examples import SequenceExample, Split
 from nertune.errors import Where
-from nertune.models.build import build_model, load_base
+from nertune.models.build import build_model
 from nertune.models.losses import binary_cross_entropy
-from nertune.models.tokenizers import load_tokenizer
 from nertune.spec.study import DataSpec
-from nertune.tasks.cache import encode_or_open
 from nertune.train.batches import collate
 from nertune.train.checkpoints import save_model
-from nertune.train.fit import fit
-from nertune.train.predict import predict, score_predictions
+from nertune.train.predict import score_predictions
 
 TEXTS = {
     ("praise",): ("a fine film with a clever end", "we loved every minute of {place}", "warm , funny and never dull"),
@@ -40,57 +36,20 @@ def marked(number):
     return SequenceExample(text, labels, Where(Path("t.tsv"), number + 1))
 
 
+CORPUS = [
+    Split(name, tuple(map(marked, numbers)), "0") for name, numbers in (("train", range(48)), ("dev", range(100, 120)))
+]
+
+
 @pytest.fixture
-def several(study, bert_folder, tmp_path):
+def several(learn):
     """`several(epochs=3, …)`: a fit on 48 texts, and what it was made of."""
 
-    def go(*, config=None, seed=1, precision="fp32", dev=True, **train_options):
-        spec = study("sequence", model={"problem": "multi_label", "config": config or {}}, **train_options)
-        base = load_base(spec.model, task="sequence", labels=LABELS)
-        tokenizer = load_tokenizer(str(bert_folder), task="sequence")
-        splits = [
-            encode_or_open(
-                Split(name, tuple(map(marked, numbers)), "0"),
-                labels=LABELS,
-                tokenizer=tokenizer,
-                spec=spec,
-                position_limit=64,
-                folder=tmp_path / "cache",
-            )
-            for name, numbers in (("train", range(48)), ("dev", range(100, 120)))
-        ]
-        told = []
-        record, model = fit(
-            base,
-            train=splits[0],
-            dev=splits[1] if dev else None,
-            spec=spec,
-            seed=seed,
-            device="cpu",
-            precision=precision,
-            folder=tmp_path / "fit",
-            tell=lambda step: told.append(step.values["loss"]),
-            ask=lambda _step: "continue",
-        )
-        return Several(record, model, base, tokenizer, splits[0], splits[1], told)
+    def go(*, config=None, **options):
+        model = {"problem": "multi_label", "config": config or {}}
+        return learn("sequence", model, labels=LABELS, corpus=CORPUS, **{"schedule": "linear", **options})
 
     return go
-
-
-@dataclasses.dataclass
-class Several:
-    """A fit and its material."""
-
-    record: object
-    model: object
-    base: object
-    tokenizer: object
-    train: object
-    dev: object
-    losses: list
-
-    def predict(self, **options):
-        return predict(self.model, self.dev, device="cpu", precision="fp32", **options)
 
 
 def test_a_tiny_model_learns_which_labels_a_text_has_none_included(several):

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from stub_study import HERE, StubStudy
 
-from nertune import cli
 from nertune.execute.executor import JobCode
 from nertune.workflows import opening
 
@@ -21,24 +20,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def nertune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """`nertune WORDS` in an empty folder: exit code, standard output, standard error."""
+def nertune(nertune: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """The same, its workers running stub jobs."""
     monkeypatch.setattr(opening, "JOB_CODE", JobCode(function="stub_fits:run_job", extra_path=(str(HERE),)))
     monkeypatch.setattr(opening, "modelling_code", lambda base: ())
     monkeypatch.setenv("STUB_FAULTS", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nertune", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+    return nertune
 
 
 def quick(study: StubStudy, *more: object) -> list[object]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import pytest
-
-from nertune import cli
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -21,21 +19,9 @@ TEXTS = "".join(f"text number {i}\t{'good' if i % 3 else 'bad'}\n" for i in rang
 
 
 @pytest.fixture
-def nertune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """`nertune data WORDS` in a folder of this test: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nertune", "data", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
+def nertune(nertune: Run) -> Run:
+    """`nertune data WORDS`."""
+    return partial(nertune, "data")
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from real_study import write_token_files
 
-from nertune import cli
 from nertune.data.examples import Split
 from nertune.errors import Problems, StudyFileError, UserError
 from nertune.spec.load import load_study
@@ -30,20 +29,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def nertune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    """`nertune import-config WORDS` in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nertune", "import-config", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
+def nertune(nertune: Run) -> Run:
+    """`nertune import-config WORDS`."""
+    return partial(nertune, "import-config")
 
 
 @pytest.fixture(scope="module")

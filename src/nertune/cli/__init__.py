@@ -17,7 +17,7 @@ import typer
 
 import nertune
 from nertune.cli.data import data_app
-from nertune.cli.folders import run_and_tell
+from nertune.cli.folders import StudyCommand, run_and_tell
 from nertune.cli.imports import import_config
 from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
@@ -156,16 +156,8 @@ def search(
     def show(file: Path, outcome: SearchOutcome) -> None:
         show_search(outcome, then=_next_command(file, changes), again=_same_command())
 
-    run_and_tell(
-        path,
-        title="Searches of",
-        run=run,
-        show=show,
-        told=search_json,
-        summary=search_summary,
-        as_json=as_json,
-        say=progress.say,
-    )
+    command = StudyCommand("Searches of", run=run, show=show, told=search_json, summary=search_summary)
+    run_and_tell(path, command, as_json=as_json, say=progress.say)
 
 
 @app.command()
@@ -213,16 +205,10 @@ def best_and_train(
             file, progress=display, edits=changes, workers=workers, so_far=so_far, retry_failed=retry_failed
         )
 
-    run_and_tell(
-        path,
-        title="Best settings of",
-        run=run,
-        show=lambda _, outcome: show_final(outcome),
-        told=final_json,
-        summary=final_summary,
-        as_json=as_json,
-        say=progress.say,
+    command = StudyCommand(
+        "Best settings of", run=run, show=lambda _, outcome: show_final(outcome), told=final_json, summary=final_summary
     )
+    run_and_tell(path, command, as_json=as_json, say=progress.say)
 
 
 @app.command()
@@ -384,16 +370,10 @@ def _check(path: Path, edits: list[str], *, workers: int | None, as_json: bool, 
     def run(file: Path) -> dict[str, Any]:
         return run_check(file, tell=say, edits=edits, workers=workers).to_json()
 
-    run_and_tell(
-        path,
-        title="Check of",
-        run=run,
-        show=lambda _, told: show_check(told),
-        told=lambda told: told,
-        summary=check_summary,
-        as_json=as_json,
-        say=say,
+    command = StudyCommand(
+        "Check of", run=run, show=lambda _, told: show_check(told), told=lambda told: told, summary=check_summary
     )
+    run_and_tell(path, command, as_json=as_json, say=say)
 
 
 def _say_step(message: str | dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,9 @@ from nertune.cli.options import print_json
 from nertune.errors import shown_path
 
 
-def run_and_tell(
-    path: Path,
-    *,
-    title: str,
-    run: Callable[[Path], Any],
-    show: Callable[[Path, Any], None],
-    told: Callable[[Any], Mapping[str, Any]],
-    summary: Callable[[Any], Mapping[str, Any]],
-    as_json: bool,
-    say: Callable[[str], None],
-) -> None:
-    """Run a command on a study file, or on every study of a folder, and print what it came to.
+@dataclass(frozen=True)
+class StudyCommand:
+    """A command that takes a study file, and how its result is told.
 
     title    of the table of a folder
     run      the command on one study file
@@ -32,27 +24,27 @@ def run_and_tell(
     told     its result as plain data
     summary  of its result, for the table
     """
+
+    title: str
+    run: Callable[[Path], Any]
+    show: Callable[[Path, Any], None]
+    told: Callable[[Any], Mapping[str, Any]]
+    summary: Callable[[Any], Mapping[str, Any]]
+
+
+def run_and_tell(path: Path, command: StudyCommand, *, as_json: bool, say: Callable[[str], None]) -> None:
+    """Run a command on a study file, or on every study of a folder, and print what it came to."""
     if path.is_dir():
-        _run_studies(path, title=title, run=run, show=show, told=told, summary=summary, as_json=as_json, say=say)
+        _run_studies(path, command, as_json=as_json, say=say)
         return
-    outcome = run(path)
+    outcome = command.run(path)
     if as_json:
-        print_json(told(outcome))
+        print_json(command.told(outcome))
     else:
-        show(path, outcome)
+        command.show(path, outcome)
 
 
-def _run_studies(
-    folder: Path,
-    *,
-    title: str,
-    run: Callable[[Path], Any],
-    show: Callable[[Path, Any], None],
-    told: Callable[[Any], Mapping[str, Any]],
-    summary: Callable[[Any], Mapping[str, Any]],
-    as_json: bool,
-    say: Callable[[str], None],
-) -> None:
+def _run_studies(folder: Path, command: StudyCommand, *, as_json: bool, say: Callable[[str], None]) -> None:
     """Each study's result, then the table, then the exit code of the worst."""
     from nertune.report.folders import show_folder
     from nertune.report.text import safe_text
@@ -62,18 +54,18 @@ def _run_studies(
         for line in one.message.splitlines():
             typer.echo(safe_text(line), err=True)
         if one.outcome is not None and not as_json:
-            show(one.path, one.outcome)
+            command.show(one.path, one.outcome)
 
-    runs = run_folder(folder, run=run, ended=ended, tell=say)
+    runs = run_folder(folder, run=command.run, ended=ended, tell=say)
     rows = [{"file": str(one.path), "state": one.state, "exit_code": one.exit_code, "cause": one.cause} for one in runs]
     if as_json:
-        results = [None if one.outcome is None else told(one.outcome) for one in runs]
+        results = [None if one.outcome is None else command.told(one.outcome) for one in runs]
         print_json([{**row, "result": result} for row, result in zip(rows, results, strict=True)])
     else:
-        summaries = [None if one.outcome is None else summary(one.outcome) for one in runs]
+        summaries = [None if one.outcome is None else command.summary(one.outcome) for one in runs]
         show_folder(
             [{**row, "summary": found} for row, found in zip(rows, summaries, strict=True)],
-            title=f"{title} {shown_path(folder)}",
+            title=f"{command.title} {shown_path(folder)}",
         )
     sys.stdout.flush()
     if code := worst_exit_code(runs):

@@ -167,7 +167,7 @@ def mean_of_pieces(encodings: Tensor, mask: Tensor | None) -> Tensor:
 def composed_class(config: PreTrainedConfig) -> type[EncoderWithHeads]:
     """The class for encoders of this config's type.
 
-    Raises  ValueError (transformers') for a type that has no encoder
+    Raises  KeyError for a type that transformers has no encoder for
     """
     config_class: Any = type(config)
     return _class_of(config_class)

@@ -20,7 +20,7 @@ from nertune.spec.study import StudySpec
 from nertune.tasks import TASKS
 from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, Windows
 from nertune.tasks.predictions import Outputs, Predictions
-from nertune.train.deciding import average, average_heads
+from nertune.train.deciding import average_heads, average_outputs
 from nertune.train.predict import Pulse, infer, no_pulse, read_outputs
 
 
@@ -59,7 +59,7 @@ class Ensemble:
         """Predictions for the examples; their labels count for the loss only."""
         encoded = encode_examples(examples, model=self.members[0])
         said = [self._infer(encoded, number, examples=examples, pulse=pulse) for number in range(len(self.members))]
-        outputs = {head.name: _together(said, head=head, encoded=encoded.views[head.name]) for head in self.heads}
+        outputs = average_outputs(said, heads=self.heads, encoded=encoded)
         return Answer(read_outputs(outputs, encoded=encoded, heads=self.heads), encoded)
 
     def _infer(
@@ -157,11 +157,6 @@ def _with_gold(windows: Windows, gold: Gold, *, head: HeadLabels, examples: Sequ
 
 
 # ---- several models
-
-
-def _together(said: Sequence[dict[str, Outputs]], *, head: Head, encoded: EncodedSplit) -> Outputs:
-    own = [outputs[head.name] for outputs in said]
-    return own[0] if len(own) == 1 else average(own, head=head, encoded=encoded)
 
 
 def _moved(outputs: Outputs, *, head: Head, old: EncodedSplit, new: EncodedSplit) -> Outputs:

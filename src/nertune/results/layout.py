@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nertune.spec.study import StudySpec
+
 USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
 
 
@@ -82,28 +84,20 @@ def cell_name(stage: str, number: int) -> str:
     return f"{CELL_WORDS[stage]}-{number:04d}"
 
 
-def seed_folder_name(
-    *,
-    model_name: str,
-    base: str,
-    study: str,
-    train: Mapping[str, Any],
-    seed: int,
-    point: Mapping[str, Any],
-    point_id: str,
-) -> str:
+def seed_folder_name(spec: StudySpec, *, model_type: str, seed: int, point: Mapping[str, Any], point_id: str) -> str:
     """`MODELNAME-BASE_STUDY_BATCH_LR_EPOCHS_SEED`, and `-xxxxxxxx` of the spec when other keys were searched.
 
-    model_name  `model.name`, or the model's type
-    base        hub id or folder; its last part is shown
+    Of the base, a hub id or folder, the last part is shown; the epochs are those of all stages.
+
+    model_type  stands for `model.name` where there is none
     """
-    last = Path(base).name or base
+    base, train = spec.model.base, spec.train
     parts = [
-        f"{model_name}-{last}",
-        study,
-        str(train["batch_size"]),
-        format(train["learning_rate"], "g"),
-        str(train["epochs"]),
+        f"{spec.model.name or model_type}-{Path(base).name or base}",
+        spec.name,
+        str(train.batch_size),
+        format(train.learning_rate, "g"),
+        str(spec.total_epochs),
         str(seed),
     ]
     name = "_".join(clean_name(part) for part in parts)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from nertune.errors import StudyFileError, UserError, Where, closest, raise_all
-from nertune.spec.rules import contradictions, searched_contradictions
+from nertune.spec.rules import contradiction_problems
 from nertune.spec.space import put, space_problems
 from nertune.spec.study import StudySpec, sections
 from nertune.spec.yaml_lines import KeyPath, YamlTree, dotted, dump_yaml, read_edit, read_yaml
@@ -56,10 +56,10 @@ def read_study(tree: YamlTree) -> StudySpec:
     spec, found = _validate(values, tree=tree)
     problems += found
     if spec is not None:
-        of_space = _placed(space_problems(spec), tree=tree)
-        problems += of_space + _rule_problems(spec, tree=tree)
-        if not of_space:
-            problems += _contradiction_problems(spec, tree=tree)
+        of_space = [(("search", "space", key), problem) for key, problem in space_problems(spec)]
+        contradictory = [] if of_space else contradiction_problems(spec)
+        problems += _placed(of_space, tree=tree) + _rule_problems(spec, tree=tree)
+        problems += _placed(contradictory, tree=tree)
     raise_all(problems)
     assert spec is not None
     return resolve_paths(spec, folder=tree.path.parent)
@@ -192,9 +192,9 @@ def _apply_edit(tree: YamlTree, edit: str) -> None:
     tree.edited.add(tuple(int(part) if path[0] == "stages" and part.isdecimal() else part for part in path))
 
 
-def _placed(problems: Sequence[tuple[str, UserError]], *, tree: YamlTree) -> list[UserError]:
+def _placed(problems: Sequence[tuple[KeyPath, UserError]], *, tree: YamlTree) -> list[UserError]:
     for key, problem in problems:
-        problem.where = tree.where(("search", "space", key))
+        problem.where = tree.where(key)
     return [problem for _, problem in problems]
 
 
@@ -218,22 +218,6 @@ def _rule_problems(spec: StudySpec, *, tree: YamlTree) -> list[UserError]:
                 fix="A seed gives the same fit again, so name each once",
             )
         )
-    return problems
-
-
-def _contradiction_problems(spec: StudySpec, *, tree: YamlTree) -> list[UserError]:
-    """Keys that do not go together, as they are written and in every cell of the grid."""
-    problems = []
-    for one in contradictions(spec):
-        if one.key not in spec.search.space:  # then its values are what counts
-            problem = one.as_problem()
-            problem.where = tree.where(tuple(one.key.split(".")))
-            problems.append(problem)
-    for key, one, point in searched_contradictions(spec):
-        problem = one.as_problem()
-        problem.message += f" (in the cell {', '.join(f'{name}: {value}' for name, value in point.items())})"
-        problem.where = tree.where(("search", "space", key))
-        problems.append(problem)
     return problems
 
 

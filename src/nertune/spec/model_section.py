@@ -10,6 +10,7 @@ from nertune.spec.kinds import Count, Fraction, Names, Positive, Section
 
 HeadName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=40)]
 ProblemChoice = Literal["auto", "single_label", "multi_label"]
+CRF = "crf"  # the value of `model.head` that is `linear` with `crf: true`
 Between = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -46,6 +47,15 @@ class HeadOptions(Section):
         0.5,
         description="Probability above which a multi-label text or word has a label; `tuned`: for each label the one with the best F1 on dev, found at every evaluation and kept with the weights. Never found on test",
     )
+
+    @property
+    def has_crf(self) -> bool:
+        return self.crf or self.head == CRF
+
+    @property
+    def learned_problem(self) -> Literal["single_label", "multi_label"]:
+        """One label where `problem` is still auto; opening a study puts in what the data are."""
+        return "multi_label" if self.problem == "multi_label" else "single_label"
 
 
 class HeadSpec(HeadOptions):

@@ -48,9 +48,20 @@ def searched_contradictions(spec: StudySpec) -> list[tuple[str, Contradiction, P
     return list(found.values())
 
 
+def contradiction_problems(spec: StudySpec) -> list[tuple[tuple[str, ...], UserError]]:
+    """Keys that do not go together, as they are written and in every cell of the grid, each with its place."""
+    written = [one for one in contradictions(spec) if one.key not in spec.search.space]  # else its values count
+    problems = [(tuple(one.key.split(".")), one.as_problem()) for one in written]
+    for key, one, point in searched_contradictions(spec):
+        problem = one.as_problem()
+        problem.message += f" (in the cell {', '.join(f'{name}: {value}' for name, value in point.items())})"
+        problems.append((("search", "space", key), problem))
+    return problems
+
+
 def _crf(spec: StudySpec) -> Iterator[Contradiction]:
     for prefix, head in _heads(spec):
-        if not (head.crf or head.head == "crf"):
+        if not head.has_crf:
             continue
         key = f"{prefix}.crf" if head.crf else f"{prefix}.head"
         if spec.task == "sequence":

@@ -27,7 +27,6 @@ from nertune.tasks.token import LATER
 from nertune.train.batches import gold_of
 
 MAX_WORDS = 4096  # padded words at a time that a CRF reads
-NEVER = -1e4  # a score that no other reaches
 TINY = 1e-12  # below every probability that matters
 
 
@@ -63,7 +62,7 @@ def without_later(logits: Tensor, *, labels: Sequence[str]) -> Tensor:
     if labels[-1] != LATER:
         return logits
     logits = logits.clone()
-    logits[:, -1] = NEVER
+    logits[:, -1] = FORBIDDEN
     return logits
 
 
@@ -76,6 +75,18 @@ def average(parts: Sequence[Outputs], *, head: Head, encoded: EncodedSplit) -> O
     mean = np.stack([part.probabilities for part in parts]).mean(axis=0, dtype=np.float32)
     loss, runtime_s = float(np.mean([part.loss for part in parts])), sum(part.runtime_s for part in parts)
     return replace(parts[0], decoded=_of_means(mean, head, encoded), probabilities=mean, loss=loss, runtime_s=runtime_s)
+
+
+def average_outputs(
+    parts: Sequence[Mapping[str, Outputs]], *, heads: Sequence[Head], encoded: EncodedSplit
+) -> dict[str, Outputs]:
+    """What several models say together, for each head; of one model what it says."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {
+        head.name: average([part[head.name] for part in parts], head=head, encoded=encoded.views[head.name])
+        for head in heads
+    }
 
 
 def average_heads(heads: Sequence[tuple[Head, ...]]) -> tuple[Head, ...]:

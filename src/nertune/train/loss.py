@@ -34,12 +34,14 @@ class FitLoss:
         self, base: Base, *, spec: TrainSpec, train: EncodedSplit, layout: Layout, device: str | torch.device
     ) -> None:
         self._heads = base.heads
-        self._spec = spec
         self._weights = {
             head.name: None
             if spec.balance == 0
             else weights_of(train.views[head.name], balance=spec.balance, later=_later_label(head, layout)).to(device)
             for head in base.heads
+        }
+        self._item_losses = {
+            head.name: item_loss(spec, problem=head.problem, weights=self._weights[head.name]) for head in base.heads
         }
 
     def __call__(self, model: PreTrainedModel, logits: Logits, *, targets: Batch) -> Tensor:
@@ -51,7 +53,7 @@ class FitLoss:
         return torch.stack(losses).sum() if len(losses) > 1 else losses[0]
 
     def _of_head(self, head: Head, model: PreTrainedModel, logits: Tensor, targets: Batch) -> Tensor:
-        labels, n_items, weights = targets["labels"][head.name], targets["n_items"][head.name], self._weights[head.name]
+        labels, n_items = targets["labels"][head.name], targets["n_items"][head.name]
         if head.has_crf:
             assert isinstance(model, EncoderWithHeads)
             return chain_loss(
@@ -61,9 +63,9 @@ class FitLoss:
                 chain=model.chain(head.name),
                 begins=targets["begins"],
                 ends=targets["ends"],
-                weights=weights,
+                weights=self._weights[head.name],
             )
-        return item_loss(self._spec, problem=head.problem, weights=weights)(logits, labels, n_items=n_items)
+        return self._item_losses[head.name](logits, labels, n_items=n_items)
 
 
 def split_logits(logits: Tensor, *, heads: Sequence[Head]) -> Logits:

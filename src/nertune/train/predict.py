@@ -71,12 +71,13 @@ def infer(
 ) -> dict[str, Outputs]:
     """What each head says of every item, by its name; see `predict`."""
     start = time.perf_counter()
-    place = torch.device(device)
+    place, heads = torch.device(device), heads_of(model.config)
     model.to(place).eval()
     with torch.inference_mode():
         logits = _all_logits(
             model,
             readable_by(model, encoded),
+            heads=heads,
             precision=precision,
             device=place,
             max_pieces=max_pieces or MAX_PIECES.get(place.type, MAX_PIECES["cpu"]),
@@ -90,7 +91,7 @@ def infer(
                 gold=gold_of(encoded.views[head.name], np.arange(len(encoded.windows.items))).to(place),
                 chain=model.chain(head.name) if head.has_crf and isinstance(model, EncoderWithHeads) else None,
             )
-            for head in heads_of(model.config)
+            for head in heads
         }
     runtime_s = time.perf_counter() - start
     return {name: replace(output, runtime_s=runtime_s) for name, output in outputs.items()}
@@ -136,13 +137,14 @@ def _all_logits(
     model: PreTrainedModel,
     encoded: EncodedSplit,
     *,
+    heads: Sequence[Head],
     precision: Precision,
     device: torch.device,
     max_pieces: int,
     pulse: Pulse,
 ) -> dict[str, Tensor]:
     """Logits [H, L] float32 of every head for all items at home, in the order of `Windows.items`."""
-    heads, layout = heads_of(model.config), layout_of(model.config)
+    layout = layout_of(model.config)
     order: list[Ints] = [np.empty(0, np.int64)]
     parts: list[Tensor] = []
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):

@@ -19,7 +19,7 @@ from nertune.results.records import FitRecord, SplitScores, split_of_fit
 from nertune.tasks.encoded import EncodedSplit, Ints
 from nertune.tasks.predictions import Outputs
 from nertune.train.checkpoints import save_model
-from nertune.train.deciding import average, average_heads
+from nertune.train.deciding import average_heads, average_outputs
 from nertune.train.predict import infer, read_outputs, score_predictions
 from nertune.trials.fits import Line, Place, Pulse, run_planned
 from nertune.trials.job import Job
@@ -73,7 +73,9 @@ def score_folds(job: Job, splits: Splits, results: Results, line: Line, place: P
     folds = {number: _score_fold(job, one) for number, one in enumerate(said, start=1)}
     results["eval"]["eval_folds"] = {str(number): dict(found.overall) for number, found in folds.items()}
     if "test" in splits:
-        test = read_outputs(_averaged(said, heads, splits["test"]), encoded=splits["test"], heads=heads)
+        parts = [one.test for one in said if one.test is not None]
+        outputs = average_outputs(parts, heads=heads, encoded=splits["test"])
+        test = read_outputs(outputs, encoded=splits["test"], heads=heads)
         scores["test"] = keep_split(job, test, split=splits["test"], name="test", results=results, line=line)
     return scores | {split_of_fit("dev", number): found for number, found in folds.items()}
 
@@ -106,14 +108,6 @@ def _score_fold(job: Job, said: Said) -> SplitScores:
     predictions = read_outputs(said.dev, encoded=said.split, heads=said.heads)
     spec = job.study
     return score_predictions(predictions, encoded=said.split, data=spec.data, extra=spec.search.scores)
-
-
-def _averaged(said: Sequence[Said], heads: Sequence[Head], test: EncodedSplit) -> dict[str, Outputs]:
-    parts = [one.test for one in said if one.test is not None]
-    return {
-        head.name: average([part[head.name] for part in parts], head=head, encoded=test.views[head.name])
-        for head in heads
-    }
 
 
 def _out_of_fold(said: Sequence[Said], *, whole: EncodedSplit, folds: Ints) -> dict[str, Outputs]:

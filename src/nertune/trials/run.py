@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from nertune.models.build import build_model, load_saved, position_limit
-from nertune.models.heads.head import CRF, Head
+from nertune.models.heads.head import Head
 from nertune.protocols.kfold import averages_folds
 from nertune.results.files import read_json
 from nertune.results.records import SplitScores
+from nertune.spec.model_section import CRF
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit

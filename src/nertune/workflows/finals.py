@@ -141,13 +141,10 @@ class Finals:
         return next((folder for folder in folders if marks_of(folder).get("weights_id") == wanted), None)
 
     def _folder_name(self, cell: CellRow, candidate: Candidate) -> str:
-        spec = candidate.spec
         in_name = {key: value for key, value in candidate.point.items() if cell.stage != "size" or key != SIZE}
         return seed_folder_name(
-            model_name=spec.model.name or self._session.study.facts["model_type"],
-            base=spec.model.base,
-            study=spec.name,
-            train={**spec.train.model_dump(), "epochs": spec.total_epochs},
+            candidate.spec,
+            model_type=self._session.study.facts["model_type"],
             seed=cell.seed,
             point=in_name,
             point_id=candidate.point_id,

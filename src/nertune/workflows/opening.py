@@ -65,7 +65,7 @@ def open_study(
         corpus = read_corpus(spec.data, task=spec.task, splits=needed, problem=spec.model.data_problem, parts=parts)
         raise_all(label_problems(spec, corpus=corpus))
         resolved = with_problems(spec, corpus=corpus)
-        raise_all(data_problems(spec, resolved=resolved))
+        raise_all(data_problems(resolved))
         check_folds(spec, corpus=corpus)
     return Opened(path.absolute(), tuple(edits), resolved, corpus, summarise(corpus))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from nertune.data.corpus import problem_among
-from nertune.data.examples import Corpus, Problem
+from nertune.data.examples import Corpus
 from nertune.errors import StudyFileError, UserError, Where, closest
 from nertune.hooks import hook_name
 from nertune.scores import OBJECTIVES, is_scored, objectives
-from nertune.spec.rules import contradictions, searched_contradictions
+from nertune.spec.rules import contradiction_problems
 from nertune.spec.study import HeadOptions, StudySpec
 
 
@@ -84,21 +84,18 @@ def with_problems(spec: StudySpec, *, corpus: Corpus) -> StudySpec:
     return spec.model_copy(update={"model": model})
 
 
-def data_problems(spec: StudySpec, *, resolved: StudySpec) -> list[UserError]:
-    """What the study asks for and its data do not allow; `resolved` is the study with what they show."""
-    known = {*contradictions(spec), *(one for _, one, _ in searched_contradictions(spec))}
-    found = [*contradictions(resolved), *(one for _, one, _ in searched_contradictions(resolved))]
-    problems = [one.as_problem() for one in dict.fromkeys(found) if one not in known]
+def data_problems(spec: StudySpec) -> list[UserError]:
+    """What the study asks for and its data do not allow.
+
+    spec  with what the data show where it said auto; as it was written it was found to make sense
+    """
+    problems = [problem for _, problem in contradiction_problems(spec)]
     objective = spec.search.objective
     head, _, score = objective.rpartition(".")
-    heads: dict[str, HeadOptions] = {**(resolved.model.heads or {"": resolved.model})}
-    if not any(is_scored(score, problem=_problem(own)) for name, own in heads.items() if head in ("", name)):
-        several = "several labels" if _problem(next(iter(heads.values()))) == "multi_label" else "one label each"
+    heads: dict[str, HeadOptions] = {**(spec.model.heads or {"": spec.model})}
+    if not any(is_scored(score, problem=own.learned_problem) for name, own in heads.items() if head in ("", name)):
+        several = "several labels" if next(iter(heads.values())).learned_problem == "multi_label" else "one label each"
         problems.append(
             StudyFileError(f"search.objective: {objective} is no score of items with {several}", fix="objective: f1")
         )
     return problems
-
-
-def _problem(head: HeadOptions) -> Problem:
-    return "multi_label" if head.problem == "multi_label" else "single_label"

@@ -112,15 +112,7 @@ def _tell_left_aside(spec: StudySpec, tell: Tell) -> None:
 
 
 def _usual_folder(spec: StudySpec, facts: Mapping[str, Any], *, seed: int) -> Path:
-    name = seed_folder_name(
-        model_name=spec.model.name or facts["model_type"],
-        base=spec.model.base,
-        study=spec.name,
-        train={**spec.train.model_dump(), "epochs": spec.total_epochs},
-        seed=seed,
-        point={},
-        point_id="",
-    )
+    name = seed_folder_name(spec, model_type=facts["model_type"], seed=seed, point={}, point_id="")
     return spec.output / FOLDER / name
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from nertune.data.examples import Problem
 from nertune.errors import ModelError, closest
 from nertune.hooks import is_hook, load_hook
-from nertune.models.heads.head import CRF, BuildHead, Head
+from nertune.models.heads.head import BuildHead, Head
 from nertune.models.heads.linear import build_linear
 from nertune.models.heads.mlp import build_mlp
+from nertune.spec.model_section import CRF
 from nertune.spec.study import HeadOptions, HeadSpec, ModelSpec
 
 HEADS: dict[str, BuildHead] = {"linear": build_linear, "mlp": build_mlp, CRF: build_linear}
@@ -50,15 +51,12 @@ def options_of(model: ModelSpec, name: str) -> HeadOptions:
 
 
 def problem_of(model: ModelSpec, *, name: str = "") -> Problem:
-    """What a head of a point learns: one label where its `problem` is still `auto`.
-
-    Opening a study puts in what the data are.
-    """
-    return "multi_label" if options_of(model, name).problem == "multi_label" else "single_label"
+    """What a head of a point learns."""
+    return options_of(model, name).learned_problem
 
 
 def _make_head(name: str, *, options: HeadOptions, labels: tuple[str, ...]) -> Head:
-    problem: Problem = "multi_label" if options.problem == "multi_label" else "single_label"
+    problem = options.learned_problem
     own = HeadOptions.model_validate(options.model_dump(include=set(HeadOptions.model_fields)))
     return Head(
         name=name,

@@ -11,8 +11,6 @@ from torch import nn
 from nertune.data.examples import Problem
 from nertune.spec.study import HeadOptions
 
-CRF = "crf"  # the value of `model.head` that is `linear` with `crf: true`
-
 
 class BuildHead(Protocol):
     """One member of HEADS: a new module from encodings [..., n_features] to scores of labels [..., n_labels].
@@ -45,7 +43,7 @@ class Head:
 
     @property
     def has_crf(self) -> bool:
-        return self.options.crf or self.options.head == CRF
+        return self.options.has_crf
 
     @property
     def tunes_thresholds(self) -> bool:
