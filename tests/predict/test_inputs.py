@@ -19,9 +19,15 @@ FILES = Path(__file__).parents[1] / "files"
 
 
 def read(path, *, task="token", **data):
+    """What stands in a file; raises the first fault."""
+    return all_of(read_path, path, task=task, data=data)
+
+
+def all_of(read_source, source, *, task, data):
     faults = []
-    found = [one for chunk in read_path(path, data=DataSpec(**data), task=task, faults=faults) for one in chunk]
-    assert faults == []
+    found = [one for chunk in read_source(source, data=DataSpec(**data), task=task, faults=faults) for one in chunk]
+    for fault in faults:
+        raise fault
     return found
 
 
@@ -34,8 +40,7 @@ def texts(found):
 
 
 def stream(content, *, task="token", **data):
-    chunks = read_stream(io.BytesIO(content), data=DataSpec(**data), task=task, faults=[])
-    return [one for chunk in chunks for one in chunk]
+    return all_of(read_stream, io.BytesIO(content), task=task, data=data)
 
 
 def write(tmp_path, name, text):
@@ -200,6 +205,23 @@ def test_what_is_no_text_is_refused(tmp_path):
     (tmp_path / "new.bin").write_bytes(bytes(range(256)) * 9)
     with pytest.raises(DataError, match="is no text"):
         read(tmp_path / "new.bin")
+
+
+def test_json_without_a_text_costs_only_itself_in_a_file_and_on_standard_input(tmp_path):
+    content = '{"text": "a"}\n{"body": "b"}\nc\n{"text": "d"}\n'
+    faults = []
+    path = write(tmp_path, "new.jsonl", content)
+    for chunks in (
+        read_path(path, data=DataSpec(), task="sequence", faults=faults),
+        read_stream(io.BytesIO(content.encode()), data=DataSpec(), task="sequence", faults=faults),
+    ):
+        assert texts(one for chunk in chunks for one in chunk) == ["a", "d"]
+    assert [(fault.where.path.name, fault.where.line) for fault in faults] == [
+        ("new.jsonl", 2),
+        ("new.jsonl", 3),
+        ("stdin", 2),
+        ("stdin", 3),
+    ]
 
 
 # ---- standard input

@@ -85,12 +85,13 @@ def test_an_empty_file_has_no_predictions(tagger, classifier, nertune, tmp_path)
 
 
 def test_output_is_there_whole_or_not_at_all(tagger, nertune, tmp_path):
-    (tmp_path / "new.jsonl").write_text('{"text": "Ada sings."}\n{"text": 1}\n')
-    code, _, err = nertune("predict", tagger.seeds[0], "new.jsonl", "--output", "out.txt", "--format", "json")
-    assert (code, "new.jsonl:2: no text" in err) == (2, True)
-    assert [path.name for path in tmp_path.iterdir()] == ["new.jsonl"]
-    (tmp_path / "new.jsonl").write_text('{"text": "Ada sings."}\n')
-    assert nertune("predict", tagger.seeds[0], "new.jsonl", "--output", "out.txt") == (0, "", "")
+    (tmp_path / "new.txt").write_text("1\tAda\n\n" * 2000 + "2\n")
+    words = "--output", "out.txt", "--format", "words", "--set", "data.columns.word=1"
+    code, _, err = nertune("predict", tagger.seeds[0], "new.txt", *words)
+    assert (code, "new.txt:4001: there is no column 1" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["new.txt"]
+    (tmp_path / "new.txt").write_text("Ada sings.\n")
+    assert nertune("predict", tagger.seeds[0], "new.txt", "--output", "out.txt") == (0, "", "")
     assert (tmp_path / "out.txt").read_text().startswith("Ada\t")
 
 

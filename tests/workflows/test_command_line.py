@@ -131,3 +131,21 @@ def test_a_bug_keeps_its_traceback_and_ends_with_1(stub_study: Make, nertune: Ru
     code, _, err = nertune("search", study.path, "--workers", 1)
     assert (code, "the first 3 fits all ended in the same error" in err) == (1, True)
     assert "KeyError" in (study.output / "logs" / "trial-0000-1.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["search", "mine.yaml"], "Interrupted\nContinue with: nertune search mine.yaml\n"),
+        (["predict", "model", "new.txt"], "Interrupted\n"),
+    ],
+)
+def test_ctrl_c_before_anything_waits_for_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, nertune: Run, words: list[str], told: str
+) -> None:
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for workflow in ("run_search.search", "run_predict.predict_chunks"):
+        monkeypatch.setattr(f"nertune.workflows.{workflow}", press)
+    assert nertune(*words) == (130, "", told)

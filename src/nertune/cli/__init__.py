@@ -411,14 +411,18 @@ def main() -> None:
         _fail(error, last=f"Continue with: {_same_command()}")
     except NertuneError as error:
         _fail(error, last=_as_option(error, words=sys.argv[1:]))
-    except KeyboardInterrupt:
-        _fail(InterruptedByUserError("Interrupted"), last=f"Continue with: {_same_command()}")
+    except SystemExit as end:
+        if end.code == InterruptedByUserError.exit_code:  # Ctrl-C while nobody waited for it; typer says nothing
+            keeps_state = sys.argv[1:2] in (["search"], ["best-and-train"])
+            last = f"Continue with: {_same_command()}" if keeps_state else None
+            _fail(InterruptedByUserError("Interrupted"), last=last)
+        raise
 
 
 def _as_option(error: NertuneError, *, words: list[str]) -> str | None:
-    """How to type what a message says in the words of a study file, where `nertune data` is used without one."""
+    """How to type what a message says in the words of a study file, where a command of data is used without one."""
     has_study = any(word.endswith((".yaml", ".yml")) for word in words)
-    if words[:1] != ["data"] or has_study or "data: {" not in str(error):
+    if words[:1] not in (["data"], ["predict"], ["evaluate"]) or has_study or "data: {" not in str(error):
         return None
     return "Here, without a study file, data: {KEY: VALUE} is typed so: --set data.KEY=VALUE"
 

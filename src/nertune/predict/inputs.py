@@ -39,7 +39,7 @@ FEWEST_WORDS, MOST_ALONE = 2, 0.9  # a sentence has more words than this in the 
 def read_path(path: Path, *, data: DataSpec, task: Task, faults: list[UserError]) -> Iterator[list[Given]]:
     """The sentences or texts of a file, or of all files of a folder, AT_ONCE at a time.
 
-    faults  gets what is wrong with single lines of annotated files, while the others are read
+    faults  gets what is wrong with single lines of JSON and of annotated files, while the others are read
     Raises  DataError for what cannot be read at all
     """
     given = _read_folder(path, data=data, task=task, faults=faults)
@@ -71,6 +71,7 @@ def read_stream(stream: IO[bytes], *, data: DataSpec, task: Task, faults: list[U
             yield chunk
     if read is not None and (rest := read((number + 1, ""))):
         yield rest
+    faults += faults_of(source)
 
 
 def read_texts(texts: Sequence[str], *, data: DataSpec, task: Task) -> Iterator[list[Given]]:
@@ -115,6 +116,7 @@ def read_file(path: Path, *, data: DataSpec, task: Task, faults: list[UserError]
         yield from _read_texts(source, task=task)
     elif form in PLAIN:
         yield from read_plain(source.lines(), form=form, source=source, task=task)
+        faults += faults_of(source)
     else:
         yield from _read_annotated(source, form=form, task=task, faults=faults)
 
@@ -157,12 +159,12 @@ def _is_empty(source: Source) -> bool:
 
 
 def _is_plain_json(source: Source, *, task: Task) -> bool:
-    """Whether the items of a JSON file have a text or words of their own, as no annotation tool hides them."""
+    """Whether most items of a JSON file have a text or words of their own, as no annotation tool hides them."""
     if not is_json(source):
         return False
     _, items = first_items(source)
     keys = keys_of(source)
-    return bool(items) and all(find_text(item, keys=keys, task=task) is not None for item in items)
+    return 2 * sum(find_text(item, keys=keys, task=task) is not None for item in items) > len(items)
 
 
 def _has_a_word_a_line(lines: Sequence[str]) -> bool:

@@ -85,7 +85,9 @@ def find_models(source: str) -> list[str]:
     found = [str(path) for path in _models_in(folder)]
     if not found:
         raise ModelError(
-            f"the folder holds no saved model: no {CONFIG} in it or below", where=Where(folder), fix=A_SEED
+            f"the folder holds no saved model: no {CONFIG} in it or in the folders in it",
+            where=Where(folder),
+            fix=A_SEED,
         )
     return found
 

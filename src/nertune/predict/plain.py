@@ -33,9 +33,9 @@ class Plain:
 
 
 def read_plain(lines: Iterable[str], *, form: str, source: Source, task: Task) -> Iterator[Given]:
-    """The sentences or texts of lines in this form of PLAIN.
+    """The sentences or texts of lines in this form of PLAIN; `source.faults` gets the lines of JSON that are none.
 
-    Raises  DataError at a line that cannot be read
+    Raises  DataError at a line of words that has no such column
     """
     read = PLAIN[form].start(source, task)
     number = 0
@@ -114,7 +114,8 @@ def _read_json(line: Line, *, source: Source, task: Task, keys: Keys) -> list[Gi
         item = parse(text.strip(BLANK))
     except (ValueError, RecursionError) as error:
         fix = "One object a line, without a comma after it; plain text that begins so: --format text"
-        raise source.problem(f"not JSON: {error}", line=number, fix=fix) from None
+        source.fault(f"not JSON: {error}", line=number, fix=fix)
+        return []
     return given_json(item, line=number, source=source, task=task, keys=keys)
 
 
@@ -129,16 +130,17 @@ def keys_of(source: Source) -> Keys:
 def given_json(item: Json, *, line: int, source: Source, task: Task, keys: Keys) -> list[Given]:
     """The sentences or text of a JSON object; its labels, if it has any, do not count.
 
-    Raises  DataError where it has neither text nor words
+    One with neither text nor words is a fault of the source, and nothing.
     """
     found = find_text(item, keys=keys, task=task)
     if found is None:
         what = f"the keys are {listed(list(item))}" if isinstance(item, dict) else f"it is {shown(item)}"
-        raise source.problem(
+        source.fault(
             f"no text and no list of words is found here; {what}",
             line=line,
             fix='Write for example: {"text": "Ada met Bo."}, or say which key: --text-column KEY',
         )
+        return []
     text, pair = found
     where, id = source.where(line), _id_of(item)
     if not isinstance(text, str):
