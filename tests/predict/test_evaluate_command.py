@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from nertune.workflows import evaluate
 
@@ -32,6 +33,25 @@ def test_a_study_and_a_folder_are_scored_on_test_or_the_split_that_is_named(clas
     assert evaluate(classifier.seeds[0], classifier.study, split="dev")["scores"] == alone
     told = evaluate(classifier.seeds[0], classifier.data)
     assert (told["split"], told["scores"]) == ("test", pytest.approx(scores_of(classifier.results()), abs=1e-6))
+
+
+@pytest.mark.parametrize(
+    ("split", "settings", "is_warned"),
+    [
+        ("train", {}, True),
+        ("dev", {}, False),
+        ("dev", {"final": {"train_with_dev": True}}, True),
+        ("dev", {"protocol": {"kfold": 3}}, True),
+        ("test", {"final": {"train_with_dev": True}}, False),
+    ],
+)
+def test_scores_on_what_the_model_learned_from_come_with_a_warning(classifier, tmp_path, split, settings, is_warned):
+    model = shutil.copytree(classifier.seeds[0], tmp_path / "model")
+    spec = yaml.safe_load((model / "spec.yaml").read_text())
+    (model / "spec.yaml").write_text(yaml.safe_dump({**spec, **settings}))
+    said = []
+    evaluate(model, classifier.study, split=split, tell=said.append)
+    assert any("far too hopeful" in line for line in said) is is_warned
 
 
 def test_matches_agree_with_scores_and_confusions(tagger, tmp_path):

@@ -7,6 +7,7 @@ from legacy_files import EXAMPLES, LEGACY, draft, draft_of, drafts, record, stud
 
 from nertune.spec.legacy.completion import Given
 from nertune.spec.legacy.ledger import tree_of
+from nertune.spec.train_section import TrainSpec
 
 # ---- gene tagging
 
@@ -57,6 +58,13 @@ def test_all_layers_or_the_last_ones_learn_end_to_end(tmp_path, layers, found):
 
 def test_training_end_to_end_from_the_start_freezes_nothing(tmp_path):
     assert gene(tmp_path, grad_e2e=True).study["stages.0.freeze"] == "none"
+
+
+def test_an_experiment_without_epochs_gets_the_default_and_says_so(tmp_path):
+    ledger = gene(tmp_path, EPOCH_TOP=0, EPOCH_END2END=0)
+    assert study(ledger, "train.epochs") == {"train.epochs": TrainSpec().epochs}
+    (added,) = [record for record in ledger.records if "train.epochs" in record.became]
+    assert (added.fate, "default" in added.note) == ("added", True)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,10 @@ def test_searched_models_are_found_beside_the_study_file_too(load, tmp_path):
     assert spec.search.space == {"model.base": [str(tmp_path / "a"), "owner/b"]}
 
 
+def test_model_with_a_name_longer_than_a_path_may_be_is_no_folder(load):
+    assert load(head=f"task: token\ndata: {{dir: x}}\nmodel: {{base: {'m' * 5000}}}\n").model.base == "m" * 5000
+
+
 def test_path_of_an_unknown_user_is_a_folder_that_is_not_there(load, tmp_path):
     assert (
         load(head="task: token\ndata: {dir: ~nobody-here/x}\nmodel: {base: m}\n").data.dir

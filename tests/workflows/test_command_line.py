@@ -121,6 +121,14 @@ def test_a_users_mistake_ends_with_2_and_no_traceback(nertune: Run, words: list[
     assert "Traceback" not in err
 
 
+def test_a_searched_folder_without_a_model_is_told_before_the_start(stub_study: Make, nertune: Run) -> None:
+    study = stub_study(space="{train.learning_rate: [1e-3], model.base: [../none, owner/model]}")
+    code, _, err = nertune("search", study.path)
+    assert (code, "search.space.model.base: " in err, "holds no model" in err) == (2, True, True)
+    assert f"{study.path.name}:" in err
+    assert not study.output.exists()
+
+
 def test_a_search_without_a_finite_score_ends_with_3(stub_study: Make, nertune: Run) -> None:
     assert nertune("search", stub_study(space="{train.weight_decay: [0.01]}").path)[0] == 3
 

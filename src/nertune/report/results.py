@@ -29,7 +29,7 @@ from nertune.results.database import CellRow
 from nertune.results.layout import percent_text
 from nertune.results.outcomes import FinalOutcome, SearchOutcome
 from nertune.results.records import without_nan
-from nertune.spec.study import ProtocolSpec
+from nertune.spec.study import ProtocolSpec, StudySpec
 
 TOKEN_SCORES = ("f1", "precision", "recall")
 SHOWN_LABELS = 12
@@ -103,7 +103,7 @@ def show_final(outcome: FinalOutcome) -> None:
         _say(console, f"{of_size}seed {cell.seed}: {cell.cause}, {cell.message}")
     edited = " (edited by hand)" if summary["setting_edited_by_hand"] else ""
     _say(console, f"Setting       {point_text(summary['setting'])}{edited}")
-    _say_optimism(console, summary, objective=spec.search.objective)
+    _say_optimism(console, summary, spec=spec)
     if spec.protocol.kfold is not None:
         _say(console, f"Protocol      {fits_text(spec.protocol)}; {SEEDS_OF_FOLDS[spec.protocol.final]}")
     if len(outcome.seeds) > 1:
@@ -238,15 +238,16 @@ def _say_failures(console: Console, cells: Sequence[CellRow]) -> None:
         console.print()
 
 
-def _say_optimism(console: Console, summary: Mapping[str, Any], *, objective: str) -> None:
+def _say_optimism(console: Console, summary: Mapping[str, Any], *, spec: StudySpec) -> None:
     search = summary["search"]
     if search["too_hopeful_by"] is None:
         return
     difference = search["too_hopeful_by"]
+    mean = "the mean over the folds of the seeds" if spec.protocol.kfold else "the mean of the seeds"
     _say(
         console,
-        f"Search        dev {objective} {score_text(search['dev_score'])} in trial {search['trial']}, "
-        f"{score_text(search['mean_dev_score_of_seeds'])} in the mean of the seeds ({difference:+.4f})",
+        f"Search        dev {spec.search.objective} {score_text(search['dev_score'])} in trial {search['trial']}, "
+        f"{score_text(search['mean_dev_score_of_seeds'])} in {mean} ({difference:+.4f})",
     )
 
 

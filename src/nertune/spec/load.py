@@ -169,7 +169,7 @@ def _absolute(path: str, folder: Path) -> Path:
 def _resolve_model(source: str, folder: Path) -> str:
     """A folder's absolute path, or the hub id as it stands (`name` or `owner/name`)."""
     looks_local = source.startswith((".", "/", "~")) or source.count("/") > 1
-    return str(_absolute(source, folder)) if looks_local or _absolute(source, folder).exists() else source
+    return str(_absolute(source, folder)) if looks_local or os.path.exists(_absolute(source, folder)) else source  # noqa: PTH110  # Path's own raises for long names
 
 
 def _put_defaults(values: dict[str, Any], *, path: Path) -> None:

@@ -28,7 +28,14 @@ from nertune.spec.yaml_lines import dotted, read_yaml
 from nertune.track.projector import Tracker, tracking_problems
 from nertune.trials.job import Job
 from nertune.trials.own_code import hook_digests, named_hooks
-from nertune.workflows.problems import data_problems, label_problems, name_problems, score_problems, with_problems
+from nertune.workflows.problems import (
+    base_problems,
+    data_problems,
+    label_problems,
+    name_problems,
+    score_problems,
+    with_problems,
+)
 from nertune.workflows.session import Session, recorded_parts
 
 Tell = Callable[[str], None]
@@ -58,7 +65,14 @@ def open_study(
     """
     spec = load_study(path, edits=edits)
     with placed(path, edits=edits):
-        raise_all([*name_problems(spec, path=path), *score_problems(spec), *tracking_problems(spec.track)])
+        raise_all(
+            [
+                *name_problems(spec, path=path),
+                *score_problems(spec),
+                *base_problems(spec),
+                *tracking_problems(spec.track),
+            ]
+        )
     parts = None if fresh else recorded_parts(spec)
     with placed(path, edits=edits):
         needed = splits_to_read(spec, splits=splits)

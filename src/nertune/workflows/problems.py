@@ -6,11 +6,13 @@ from pathlib import Path
 
 from nertune.data.corpus import problem_among
 from nertune.data.examples import Corpus
-from nertune.errors import StudyFileError, UserError, Where, closest
+from nertune.errors import StudyFileError, UserError, Where, closest, shown_path
 from nertune.hooks import hook_name
 from nertune.scores import OBJECTIVES, is_scored, objectives
 from nertune.spec.rules import contradiction_problems
 from nertune.spec.study import HeadOptions, StudySpec
+
+CONFIG = "config.json"
 
 
 def name_problems(spec: StudySpec, *, path: Path) -> list[UserError]:
@@ -44,6 +46,23 @@ def score_problems(spec: StudySpec) -> list[UserError]:
         for name in dict.fromkeys(spec.search.scores)
         if taken.count(hook_name(name)) > 1
     ]
+
+
+def base_problems(spec: StudySpec) -> list[UserError]:
+    """Searched folders that hold no model: its trials would fail one by one, hours after the start."""
+    return [
+        StudyFileError(
+            f"search.space.model.base: {shown_path(Path(base))} holds no model: there is no {CONFIG} in it",
+            fix="Name a folder that transformers or nertune saved, or a hub id",
+        )
+        for base in _searched_bases(spec)
+        if Path(base).is_absolute() and not (Path(base) / CONFIG).is_file()
+    ]
+
+
+def _searched_bases(spec: StudySpec) -> list[str]:
+    bases = spec.search.space.get("model.base", [])
+    return [base for base in bases if isinstance(base, str)] if isinstance(bases, list) else []
 
 
 def label_problems(spec: StudySpec, *, corpus: Corpus) -> list[UserError]:

@@ -61,6 +61,7 @@ def evaluate(
     problem = "multi_label" if is_multi else "single_label"
     annotated = _find_data(Path(data), spec=ensemble.spec, task=ensemble.task, edits=edits, form=form, problem=problem)
     chosen = _read_split(annotated, split=split, own=ensemble.spec, edits=edits, tell=tell)
+    _tell_learned(chosen.name, own=ensemble.spec, tell=tell)
     positive = annotated.spec.data.positive_label
     found = evaluate_on(ensemble, chosen.examples, positive_label=positive, done=_news(tell))
     _tell_unknown(found.unknown, [kind for head in ensemble.labels for kind in head.kinds], tell)
@@ -152,6 +153,14 @@ def _shown(value: Any) -> str:
 
 
 # ---- telling
+
+
+def _tell_learned(split: str, *, own: StudySpec, tell: Callable[[str], None]) -> None:
+    """That scores are no estimate where the models learned from this split, if it is of their own data."""
+    how = "final.train_with_dev" if own.final.train_with_dev else "protocol.kfold" if own.protocol.kfold else None
+    if split == "train" or (split == "dev" and how is not None):
+        by = "" if split == "train" else f" ({how})"
+        tell(f"Warning: the models learned from {split} of their own study{by}, where scores are far too hopeful")
 
 
 def _tell_unknown(unknown: Mapping[str, int], known: Sequence[str], tell: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from nertune.spec.legacy.ledger import KeyRecord, Ledger, Rule, nothing, settle_all, to, to_model
 from nertune.spec.legacy.old_file import OldFile
 from nertune.spec.legacy.values import number, one_of, truth, whole_number
+from nertune.spec.train_section import TrainSpec
 
 TELLING = {
     *("EPOCH_TOP", "EPOCH_END2END", "LOAD_BEST_MODEL", "LOWER_CASE", "MAX_LEN", "grad_finetune", "grad_e2e"),
@@ -138,6 +139,9 @@ def _settle_epochs(ledger: Ledger) -> None:
         _settle_top(ledger, at="train")
     elif has_end:
         _settle_end(ledger, at="train")
+    else:
+        default = TrainSpec.model_fields["epochs"].default
+        ledger.add("train.epochs", default, "no EPOCH_TOP or EPOCH_END2END above 0: nertune's own default")
     _drop_rest(ledger, has_top=top > 0, has_end=has_end)
 
 
