@@ -195,6 +195,14 @@ def study(bert_folder: Path, tmp_path: Path) -> Callable[..., StudySpec]:
     return make
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    """Ctrl-C means what it means at a terminal, also where a shell started the tests in the background, without it."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """Torch reads OMP_NUM_THREADS when imported; say it again in case something imported it before."""
