@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # torch==2.13.0 is the version constraints.txt names; on Linux without a GPU give its CPU build with PIP_INDEX_URL or PIP_FIND_LINKS.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4
+
 .PHONY: demo test test-all check format lint types bench bench-full clean
 
 $(VENV)/made: pyproject.toml constraints.txt
@@ -30,10 +32,10 @@ types: $(VENV)/made-dev
 	$(BIN)/mypy
 
 test: $(VENV)/made-dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-all: $(VENV)/made-dev
-	$(BIN)/pytest -m 'not gpu and not network'
+	$(PYTEST) -m 'not gpu and not network'
 
 demo: $(VENV)/made
 	$(BIN)/nertune pretrain --corpus demo/data/lm --output-dir demo/model
