@@ -59,7 +59,13 @@ OTHERS = (
     "average",
 )
 # Keys that decide where, how long or how fast, never what comes out
-FREE = {f"{section}.{name}" for section, name in PATHS} | {"search.trials", "search.timeout", "output", "storage"}
+FREE = {f"{section}.{name}" for section, name in PATHS} | {
+    "search.trials",
+    "search.timeout",
+    "search.patience",
+    "output",
+    "storage",
+}
 FREE |= {"protocol.final"}  # what becomes of the best setting
 FREE -= {"model.base", "model.tokenizer", "model.checkpoint"}  # not their paths but what lies there counts
 

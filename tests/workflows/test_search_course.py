@@ -58,6 +58,18 @@ def test_timeout_is_a_total_over_all_calls(stub_study: Make, run_search: Run, mo
     assert len(run_search(study, edits=["search.timeout=1.5"], workers=1).ranked) == len(first.ranked)
 
 
+def test_patience_ends_the_search_and_more_of_it_goes_on(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_40)
+    outcome = run_search(study, edits=["search.patience=3"], workers=1)
+    best, n = outcome.ranked[0].number, len(outcome.ranked)
+    assert outcome.finished
+    assert (n, n < 40) == (best + 4, True)
+    assert len(run_search(study, edits=["search.patience=3"], workers=1).ranked) == n
+    more = run_search(study, edits=["search.patience=5"], workers=1)
+    assert len(more.ranked) == more.ranked[0].number + 6 > n
+    assert len(run_search(study).ranked) == 40
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_search_never_opens_the_test_file(stub_study: Make, run_search: Run) -> None:
     study = stub_study()

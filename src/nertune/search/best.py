@@ -49,6 +49,13 @@ def rank(cells: Sequence[CellRow], objective: str) -> list[CellRow]:
     return [cell for value, cell in sorted(finite, key=lambda found: (sign * found[0], found[1].number))]
 
 
+def n_since_best(cells: Sequence[CellRow], objective: str) -> int:
+    """Finished cells, failed ones included, that came after the best one by their numbers; all while there is none."""
+    ranked = rank(cells, objective)
+    best = ranked[0].number if ranked else -1
+    return sum(not cell.is_open and cell.number > best for cell in cells)
+
+
 def write_best(spec: StudySpec, cell: CellRow, *, path: Path) -> str:
     """Write the chosen setting as a study file without ranges; its digest, by which an edit is noticed."""
     chosen = apply_point(spec, cell.point)

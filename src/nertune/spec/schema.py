@@ -39,9 +39,10 @@ One YAML file holds every decision of a study. This page is made from the schema
 - `study.schema.json` beside this page is the same for editors. With a YAML language server, put
   `# yaml-language-server: $schema=PATH/study.schema.json` on the first line of a study file.
 
-A study is its file without `execute`, `final`, `track`, `storage`, paths, `search.trials`, `search.timeout` and the
-values of `search.space`, plus the content of train, dev and the model. Change one of these and the search goes on;
-change anything else under the same name and it is refused, unless `--fresh` moves the old results aside.
+A study is its file without `execute`, `final`, `track`, `storage`, paths, `search.trials`, `search.timeout`,
+`search.patience` and the values of `search.space`, plus the content of train, dev and the model. Change one of these
+and the search goes on; change anything else under the same name and it is refused, unless `--fresh` moves the old
+results aside.
 """
 
 

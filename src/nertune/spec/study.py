@@ -47,6 +47,10 @@ class SearchSpec(Section):
     timeout: Duration | None = Field(
         None, description="Total time of the search over all calls, for example `8h`; no new cell starts after it"
     )
+    patience: Count | None = Field(
+        None,
+        description="The search ends when so many finished cells after the best one, by their numbers, gave no better score; null: never",
+    )
     objective: str = Field(
         "f1",
         description="The dev score, at its best epoch, that is maximised (`loss` and `hamming_loss` are minimised); of several heads their mean, or that of one: `NAME.f1`",

@@ -19,7 +19,7 @@ from nertune.results.files import write_csv
 from nertune.results.layout import cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
-from nertune.search.best import rank, read_best, write_best
+from nertune.search.best import n_since_best, rank, read_best, write_best
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
 from nertune.spec.fingerprint import flatten, point_id
@@ -94,14 +94,21 @@ def cells_wanted(spec: StudySpec, sampler: Sampler) -> int | None:
 
 
 def is_finished(spec: StudySpec, cells: Sequence[CellRow], *, sampler: Sampler, seconds: float) -> bool:
-    """Whether nothing is left to run within the study's totals of cells and time."""
-    if spec.search.timeout is not None and seconds >= spec.search.timeout:
+    """Whether nothing is left to run within the study's totals of cells and time, and its patience."""
+    if is_cut_short(spec, cells, seconds=seconds):
         return True
     if any(cell.is_open for cell in cells):
         return False
     if spec.search.trials is not None and len(cells) >= spec.search.trials:
         return True
     return sampler.size is not None and sampler.next_point(cells) is None
+
+
+def is_cut_short(spec: StudySpec, cells: Sequence[CellRow], *, seconds: float) -> bool:
+    """Whether no cell may start although there may be some: the time is up, or nothing better came for too long."""
+    search = spec.search
+    is_late = search.timeout is not None and seconds >= search.timeout
+    return is_late or (search.patience is not None and n_since_best(cells, search.objective) >= search.patience)
 
 
 def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
@@ -129,19 +136,18 @@ class SearchCells:
         return self._before_s + time.monotonic() - self._began
 
     def take(self) -> CellRow | None:
-        if self._is_over():
-            return None
         cells = self._cells()
+        if self._is_over(cells):
+            return None
         return next((cell for cell in cells if cell.state in ("waiting", "interrupted")), None) or self._add(cells)
 
     def look_ahead(self) -> None:
         cells = self._cells()
-        if not self._is_over() and not any(cell.state in ("waiting", "interrupted") for cell in cells):
+        if not self._is_over(cells) and not any(cell.state in ("waiting", "interrupted") for cell in cells):
             self._add(cells)
 
-    def _is_over(self) -> bool:
-        timeout = self._session.spec.search.timeout
-        return timeout is not None and self.seconds >= timeout
+    def _is_over(self, cells: Sequence[CellRow]) -> bool:
+        return is_cut_short(self._session.spec, cells, seconds=self.seconds)
 
     def _cells(self) -> list[CellRow]:
         return self._session.database.cells(self._session.study, "search")
