@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -77,6 +78,15 @@ class Base:
     positions: int | None
     parts: Parts
     taken: Taken | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the tensors, name by name."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.tensors.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+            digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
 
 def load_base(model: ModelSpec, *, task: Task, labels: Labels) -> Base:

@@ -99,7 +99,7 @@ class EncoderWithHeads(PreTrainedModel):  # type: ignore[misc]  # transformers i
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         first_pieces: Tensor | None = None,

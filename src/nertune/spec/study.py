@@ -141,6 +141,10 @@ class ExecuteSpec(Section):
         120.0,
         description="A worker silent for longer than this, and than 20 times the slowest record so far, is replaced",
     )
+    frozen_cache: Annotated[float, Field(ge=0)] = Field(
+        8.0,
+        description="GiB of disk, in a study's own cache, for what layers that never learn make of the data; it is computed once and shared by all fits that freeze as much. 0: every fit computes it anew",
+    )
 
 
 class TrackSpec(Section):

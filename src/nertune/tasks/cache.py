@@ -31,6 +31,7 @@ from nertune.tasks import TASKS, heads_to_learn
 from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, Ints, LabelSets, Windows
 from nertune.tasks.windows import Frame, find_frame
 
+META = "meta.json"
 ENCODING = 4  # raise it when the same input is encoded differently, or lies differently on disk
 
 
@@ -71,7 +72,7 @@ def encode_or_open(
 
 def open_encoded(folder: Path) -> EncodedSplit:
     """The encoded split in this folder, mapped, without tokenizer or source files."""
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    meta = json.loads((folder / META).read_text(encoding="utf-8"))
     rows, examples = _map(folder / "windows.arrow"), _map(folder / "examples.arrow")
     heads = [HeadLabels(one["name"], tuple(one["kinds"]), tuple(one["names"]), one["problem"]) for one in meta["heads"]]
     views = {
@@ -163,7 +164,7 @@ def _write(
         for number, gold in enumerate(golds):
             if gold.label_sets is not None:
                 _write_table(_sets_file(draft, number), _set_columns(gold.label_sets))
-        (draft / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        (draft / META).write_text(json.dumps(meta), encoding="utf-8")
         try:
             os.rename(draft, target)  # noqa: PTH104  # Path.rename is the same call, and mypy knows this one's errors
         except OSError:

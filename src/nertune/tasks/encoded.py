@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
@@ -129,6 +129,23 @@ class Windows:
 
 
 @dataclass(frozen=True, eq=False)
+class States:
+    """What the lowest layers of an encoder give for every piece of a split.
+
+    Shapes   P pieces, D features, W windows
+        values  [P, D]  float32
+        starts  [W]     int64    where the pieces of each window begin
+    """
+
+    values: npt.NDArray[np.float32]
+    starts: Ints
+
+    def of(self, windows: Ints) -> States:
+        """Of a part of the split: these windows."""
+        return replace(self, starts=self.starts[windows])
+
+
+@dataclass(frozen=True, eq=False)
 class EncodedSplit:
     """A split ready for training and scoring. The examples are read from the file only when asked for.
 
@@ -138,6 +155,8 @@ class EncodedSplit:
     n_words  [N] int32   words of each example; 1 for a text
     pad_id   fills windows up to the longest of their batch
     counts   what encoding did that a user wants to know, by kind
+    origin   [W] int64   of a part of the split in `folder`: the number that each window has there; None: it is whole
+    states   what the model is given instead of pieces where its lowest layers are left out; None: pieces
     heads    of several heads: the same windows with the labels and targets of each; this split's own targets then only
              say whether there is gold for any
     """
@@ -152,6 +171,8 @@ class EncodedSplit:
     counts: Mapping[str, int]
     load_examples: Callable[[], Sequence[Example]]
     kinds: tuple[str, ...] | None = None
+    origin: Ints | None = None
+    states: States | None = None
     heads: Mapping[str, EncodedSplit] = field(default_factory=dict)
 
     @property

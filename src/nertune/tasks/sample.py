@@ -22,24 +22,26 @@ def sample(encoded: EncodedSplit, *, percent: float, seed: int) -> EncodedSplit:
 def choose(encoded: EncodedSplit, *, rows: Ints) -> EncodedSplit:
     """The examples of these numbers (rising), as a split of its own."""
     examples = as_stored(encoded.examples, task=encoded.task)
+    windows, kept = _of_examples(encoded, rows=rows)
     return replace(
         encoded,
-        windows=_of_examples(encoded, rows=rows),
+        windows=windows,
+        origin=kept if encoded.origin is None else encoded.origin[kept],
         n_words=encoded.n_words[rows],
         load_examples=lambda: examples.take(rows),
         heads={name: choose(view, rows=rows) for name, view in encoded.heads.items()},
     )
 
 
-def _of_examples(encoded: EncodedSplit, *, rows: Ints) -> Windows:
-    """The windows of these examples; examples and items are numbered anew."""
+def _of_examples(encoded: EncodedSplit, *, rows: Ints) -> tuple[Windows, Ints]:
+    """The windows of these examples, with examples and items numbered anew; and the numbers that they had."""
     windows = encoded.windows
     new_number = np.full(encoded.n_examples, -1, dtype=np.int32)
     new_number[rows] = np.arange(len(rows), dtype=np.int32)
     kept = np.flatnonzero(new_number[windows.example] >= 0)
     pieces, piece_starts = _rows_of(windows.piece_starts, kept)
     homes, home_starts = _rows_of(windows.home_starts, kept)
-    return Windows(
+    chosen = Windows(
         pieces=windows.pieces[pieces],
         piece_starts=piece_starts,
         example=new_number[windows.example[kept]],
@@ -51,6 +53,7 @@ def _of_examples(encoded: EncodedSplit, *, rows: Ints) -> Windows:
         types=None if windows.types is None else windows.types[pieces],
         label_sets=windows.label_sets,
     )
+    return chosen, kept
 
 
 def _rows_of(starts: Ints, kept: Ints) -> tuple[Ints, Ints]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -21,6 +22,7 @@ from nertune.tasks.encoded import EncodedSplit, Ints, ranges
 from nertune.tasks.token import continuations
 
 Batch = dict[str, Any]  # tensors by name, see `collate`
+Flags = npt.NDArray[np.bool_]
 # Grouped lengths vary by this share, so that an epoch's batches are not the last one's again. On BC5CDR 0.05 pads 6 %
 # and brings 13 % of batch mates together again; 0 pads 3 % for 35 %, 0.1 pads 10 % for 7 %; plain shuffling pads 54 %.
 JITTER = 0.05
@@ -139,6 +141,7 @@ def collate(encoded: EncodedSplit, numbers: Sequence[int] | Ints, *, layout: Lay
 
     Shapes   B windows, T pieces of the longest, L labels of a head
         input_ids, attention_mask  [B, T] int64
+        inputs_embeds              [B, T, D] float32, of splits with `states` instead of input_ids
         token_type_ids             [B, T] int64, in splits with piece types only
         first_pieces               [B, T] int64, with `pieces: mean`: the place of the first piece of each piece's word
         begins, ends               [B] bool, with `edges`: whether the window is its sentence's first, last
@@ -152,7 +155,7 @@ def collate(encoded: EncodedSplit, numbers: Sequence[int] | Ints, *, layout: Lay
     if layout.edges:
         windows = encoded.windows
         batch |= {"begins": torch.from_numpy(windows.begins[numbers]), "ends": torch.from_numpy(windows.ends[numbers])}
-    shape = batch["input_ids"].shape
+    shape = batch["attention_mask"].shape
     labels = {name: gold_of(view, homes) for name, view in encoded.views.items()}
     if encoded.task == "token":
         places = Places(rows, encoded.windows.places[homes], encoded.windows.sizes[homes])
@@ -205,25 +208,37 @@ def _later(view: EncodedSplit, *, layout: Layout) -> Tensor | None:
 
 def pad(encoded: EncodedSplit, numbers: Ints, *, layout: Layout = Layout()) -> Batch:
     """The model's inputs for some windows, as in `collate`."""
-    windows = encoded.windows
-    lengths = windows.lengths[numbers]
+    lengths = encoded.windows.lengths[numbers]
     real = np.arange(lengths.max()) < lengths[:, None]
-    where = ranges(windows.piece_starts[numbers], lengths)
+    filled = _pieces if encoded.states is None else _states
+    inputs = {**filled(encoded, numbers, real=real), "attention_mask": torch.from_numpy(real.astype(np.int64))}
+    if layout.pieces == "mean":
+        inputs["first_pieces"] = _first_pieces(encoded, numbers, shape=real.shape)
+    return inputs
+
+
+def _pieces(encoded: EncodedSplit, numbers: Ints, *, real: Flags) -> Batch:
+    """The ids of pieces and, where there are several, of their types."""
+    windows = encoded.windows
+    where = ranges(windows.piece_starts[numbers], windows.lengths[numbers])
 
     def filled(values: Ints, padding: int) -> Tensor:
         padded = np.full(real.shape, padding, dtype=np.int64)
         padded[real] = values[where]
         return torch.from_numpy(padded)
 
-    inputs = {
-        "input_ids": filled(windows.pieces, encoded.pad_id),
-        "attention_mask": torch.from_numpy(real.astype(np.int64)),
-    }
-    if windows.types is not None:
-        inputs["token_type_ids"] = filled(windows.types, 0)
-    if layout.pieces == "mean":
-        inputs["first_pieces"] = _first_pieces(encoded, numbers, shape=real.shape)
-    return inputs
+    inputs = {"input_ids": filled(windows.pieces, encoded.pad_id)}
+    return inputs if windows.types is None else {**inputs, "token_type_ids": filled(windows.types, 0)}
+
+
+def _states(encoded: EncodedSplit, numbers: Ints, *, real: Flags) -> Batch:
+    """What the layers that are left out give for the pieces; 0 in padding, where nothing looks."""
+    states = encoded.states
+    assert states is not None
+    where = ranges(states.starts[numbers], encoded.windows.lengths[numbers])
+    padded = np.zeros((*real.shape, states.values.shape[1]), dtype=np.float32)
+    padded[real] = states.values[where]
+    return {"inputs_embeds": torch.from_numpy(padded)}
 
 
 def _first_pieces(encoded: EncodedSplit, numbers: Ints, *, shape: tuple[int, ...]) -> Tensor:

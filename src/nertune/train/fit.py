@@ -24,6 +24,7 @@ from nertune.train.batches import TARGETS, Batch, Layout, TrainBatches, layout_o
 from nertune.train.checkpoints import save_training
 from nertune.train.course import Ask, Course, Evaluation
 from nertune.train.deciding import tune_heads
+from nertune.train.frozen import cached_states
 from nertune.train.learner import Learner
 from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision, parameter_groups, training_arguments
@@ -82,7 +83,8 @@ def fit(
     stop_after_epoch  end there, counted through all stages, on the schedule of all epochs
     Raises            NonFiniteError
     """
-    learner = Learner(base, spec=spec, train=train, dev=dev, seed=seed, device=device)
+    find_states = partial(cached_states, base=base, spec=spec, device=device, precision=precision, pulse=pulse)
+    learner = Learner(base, spec=spec, train=train, dev=dev, seed=seed, device=device, find_states=find_states)
     batches = _batches(learner.train, spec=spec, seed=seed, layout=layout_of(base.config))
     arguments_of = partial(
         training_arguments,
@@ -244,7 +246,7 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
 
     def floating_point_ops(self, inputs: dict[str, Tensor]) -> int:
         """As the Trainer counts them, without counting the model's parameters anew at each step."""
-        return 6 * inputs["input_ids"].numel() * int(self._n_parameters)
+        return 6 * inputs["attention_mask"].numel() * int(self._n_parameters)
 
     def let_go(self) -> None:
         """Free the model of its training."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from transformers import PreTrainedModel
 
@@ -10,6 +12,7 @@ from nertune.spec.study import StudySpec, TrainSpec
 from nertune.tasks.encoded import EncodedSplit
 from nertune.train.batches import readable_by
 from nertune.train.dropout import use_cpu_dropout
+from nertune.train.frozen import Find, Shortcut, n_frozen_layers
 from nertune.train.lora import add_adapters, merge_adapters
 from nertune.train.parts import Freezer, learning_anywhere
 from nertune.train.vocabulary import vocabulary_of
@@ -18,7 +21,8 @@ from nertune.train.vocabulary import vocabulary_of
 class Learner:
     """A new model made ready to learn, and the splits as it reads them.
 
-    It gets its adapters, only the embedding rows in use, and on a CPU the quicker dropout.
+    It gets its adapters, only the embedding rows in use, and on a CPU the quicker dropout. Its lowest layers are left
+    out where they do not learn and what they give is found.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class Learner:
         dev: EncodedSplit | None,
         seed: int,
         device: str,
+        find_states: Find,
     ) -> None:
         self.model: PreTrainedModel = build_model(base, seed=seed)
         self.train, self.dev = readable_by(self.model, train), dev
@@ -38,6 +43,7 @@ class Learner:
         if self._lora is not None:
             levels = learning_anywhere(spec.stage_settings, parts=base.parts)
             add_adapters(self.model, lora=self._lora, base=base, levels=levels, seed=seed)
+        self._shortcut = self._shorten(base, n_layers=n_frozen_layers(spec, base=base), find_states=find_states)
         self._use_vocabulary(base, spec=spec)
         if device == "cpu":
             use_cpu_dropout(self.model)
@@ -48,12 +54,24 @@ class Learner:
 
     def finish(self) -> PreTrainedModel:
         """The fitted model as any other of its class: the whole table, no adapters, nothing frozen."""
+        if self._shortcut is not None:
+            self._shortcut.undo()
         if self._vocabulary is not None:
             self._vocabulary.expand(self.model, self._whole)
         if self._lora is not None:
             merge_adapters(self.model)
         self._freezer.release()
         return self.model
+
+    def _shorten(self, base: Base, *, n_layers: int, find_states: Find) -> Shortcut | None:
+        """Leave the lowest layers out, if what they give for all splits is to be had."""
+        splits = [self.train] if self.dev is None else [self.train, self.dev]
+        found = [find_states(self.model, split, n_layers) for split in splits] if n_layers > 0 else [None]
+        if any(states is None for states in found):
+            return None
+        self.train, *rest = (replace(split, states=states) for split, states in zip(splits, found, strict=True))
+        self.dev = rest[0] if rest else None
+        return Shortcut(self.model, base=base, n_layers=n_layers)
 
     def _use_vocabulary(self, base: Base, *, spec: StudySpec) -> None:
         self._vocabulary = vocabulary_of(

@@ -38,6 +38,11 @@ Pulse = Callable[[], None]
 MAX_PIECES = {"cpu": 1024, "cuda": 32768}
 
 
+def max_pieces_on(device: torch.device) -> int:
+    """What suits a device."""
+    return MAX_PIECES.get(device.type, MAX_PIECES["cpu"])
+
+
 def no_pulse() -> None:
     """Nobody waits for signs of life."""
 
@@ -80,7 +85,7 @@ def infer(
             heads=heads,
             precision=precision,
             device=place,
-            max_pieces=max_pieces or MAX_PIECES.get(place.type, MAX_PIECES["cpu"]),
+            max_pieces=max_pieces or max_pieces_on(place),
             pulse=pulse,
         )
         outputs = {
@@ -169,5 +174,5 @@ def _home_logits(
     logits = model(**inputs).logits.float()
     if encoded.task == "sequence":
         return homes, logits
-    where = rows * inputs["input_ids"].shape[1] + encoded.windows.places[homes]
+    where = rows * inputs["attention_mask"].shape[1] + encoded.windows.places[homes]
     return homes, logits.flatten(0, 1)[torch.from_numpy(where).to(device)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 
 import torch
 from accelerate.utils import send_to_device
@@ -14,6 +15,7 @@ from nertune.models.build import Base
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit, Ints
 from nertune.train.batches import TARGETS, Batch, TrainBatches, collate, count_items, layout_of
+from nertune.train.frozen import states_of_some
 from nertune.train.learner import Learner
 from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision
@@ -31,12 +33,13 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
     place = torch.device(device)
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(0)
-        learner = Learner(base, spec=spec, train=train, dev=None, seed=0, device=place.type)
+        numbers, n_parts = _typical_part(train, spec=spec)
+        find_states = partial(states_of_some, base=base, numbers=numbers, device=device, precision=precision)
+        learner = Learner(base, spec=spec, train=train, dev=None, seed=0, device=place.type, find_states=find_states)
         learner.freeze(max(spec.stage_settings, key=lambda settings: settings.epochs))
         model = learner.model.to(place).train()
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = AdamW(learning, lr=0.0, fused=True)
-        numbers, n_parts = _typical_part(train, spec=spec)
         layout = layout_of(base.config)
         batch = collate(learner.train, numbers, layout=layout)
         batch = send_to_device({**batch, "n_items": count_items([batch])}, place)
@@ -74,7 +77,7 @@ def _step(
     model: PreTrainedModel, batch: Batch, *, loss_of: FitLoss, base: Base, precision: Precision, optimizer: AdamW
 ) -> torch.Tensor:
     inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
-    with torch.autocast(batch["input_ids"].device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast(batch["attention_mask"].device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         logits = model(**inputs).logits
     loss = loss_of(model, split_logits(logits, heads=base.heads), targets=batch)
     loss.backward()  # type: ignore[no-untyped-call]
