@@ -75,6 +75,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--learning-rates", type=numbers(float), required=True, metavar="LIST")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=42, help="of every cell's fit; default: 42, the Trainer's own")
+    parser.add_argument("--top-layers", type=int, metavar="N", help="only the last N layers and the head learn")
     parser.add_argument("--without-checkpoints", action="store_true", help="save nothing: only the scores are wanted")
     parser.add_argument("--output", required=True, help="JSON file for the cells: setting, seconds, best dev F1")
     return parser.parse_args()
@@ -193,6 +194,18 @@ def new_model(kind: Any, source: str, *, labels: list[str]) -> PreTrainedModel:
     )
 
 
+def frozen(model: PreTrainedModel, *, top_layers: int | None) -> PreTrainedModel:
+    """As people freeze an encoder of BERT's kind: its parameters ask for no gradient; dropout stays as it is."""
+    if top_layers is not None:
+        encoder: Any = model.base_model
+        layers = list(encoder.encoder.layer)
+        learning = [*layers[len(layers) - top_layers :], *([encoder.pooler] if encoder.pooler is not None else [])]
+        encoder.requires_grad_(False)
+        for part in learning:
+            part.requires_grad_(True)
+    return model
+
+
 def search(prepared: Prepared, *, options: argparse.Namespace) -> list[Cell]:
     """Every cell of the grid once, in the order that GridSampler chooses."""
     space = {"batch_size": options.batch_sizes, "learning_rate": options.learning_rates}
@@ -215,7 +228,7 @@ def fit(prepared: Prepared, *, options: argparse.Namespace, batch_size: int, lea
     set_seed(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=prepared.new_model(),
+            model=frozen(prepared.new_model(), top_layers=options.top_layers),
             args=training_arguments(folder, options=options, batch_size=batch_size, learning_rate=learning_rate),
             train_dataset=prepared.train,
             eval_dataset=prepared.dev,

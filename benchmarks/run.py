@@ -89,6 +89,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--batch-sizes", type=numbers(int), metavar="LIST", help="for example 8,32")
     parser.add_argument("--learning-rates", type=numbers(float), metavar="LIST", help="for example 3e-4,3e-5")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--top-layers", type=int, metavar="N", help="only the last N layers learn, 0: the head alone")
     parser.add_argument("--rounds", type=int, help="how often each side does each work")
     parser.add_argument(
         "--minutes", type=float, help=f"begin no round that would end later; short form: {SHORT_MINUTES:g}"
@@ -162,6 +163,7 @@ def make_work(form: Form, *, task: Task, encoder: Encoder, options: argparse.Nam
         epochs=form.epochs,
         rounds=form.rounds,
         checkpoints=not options.without_checkpoints,
+        top_layers=options.top_layers,
     )
 
 

@@ -43,6 +43,7 @@ class Work:
     epochs: int
     rounds: int
     checkpoints: bool = True  # whether the plain loop saves them
+    top_layers: int | None = None  # that learn, with the head; None: everything does
 
     @property
     def cells(self) -> int:
@@ -75,6 +76,7 @@ def run_plain(work: Work, *, seed: int, folder: Path) -> Run:
     command += ["--tokenizer", work.encoder.tokenizer] if work.encoder.tokenizer else []
     command += ["--batch-sizes", listed(work.batch_sizes), "--learning-rates", listed(work.learning_rates)]
     command += [] if work.checkpoints else ["--without-checkpoints"]
+    command += [] if work.top_layers is None else ["--top-layers", str(work.top_layers)]
     wall_s = timed("the plain loop", [*command, "--output", str(output)], folder=folder)
     return read_plain(output, wall_s=wall_s, work=work)
 
@@ -99,7 +101,7 @@ def study_of(work: Work, *, seed: int) -> dict[str, Any]:
         "task": work.task,
         "data": {"dir": str(work.data)},
         "model": {"base": work.encoder.model, "tokenizer": work.encoder.tokenizer},
-        "train": {"epochs": work.epochs},
+        "train": {"epochs": work.epochs, "top_layers": work.top_layers},
         "search": {
             "seed": seed,
             "space": {

@@ -111,6 +111,18 @@ def test_study_of_a_work_is_the_same_grid_with_defaults(tmp_path: Path) -> None:
     assert (spec.search.seed, spec.search.sampler, spec.train.epochs, spec.track.aim) == (43, "grid", 1, None)
 
 
+def test_both_sides_freeze_the_same_layers(bert_folder: Path, tmp_path: Path) -> None:
+    from plain_loop import AutoModelForTokenClassification, frozen
+
+    path = written(tmp_path / "study.yaml", study_of(replace(WORK, top_layers=1), seed=43))
+    assert load_study(path).train.top_layers == 1
+    model = frozen(AutoModelForTokenClassification.from_pretrained(bert_folder), top_layers=1)
+    learning = {name.partition("layer.")[2][:1] for name, one in model.named_parameters() if one.requires_grad}
+    assert learning == {"1", ""}
+    assert not model.bert.embeddings.word_embeddings.weight.requires_grad
+    assert model.classifier.weight.requires_grad
+
+
 @pytest.mark.parametrize("task", ["token", "sequence"])
 def test_cut_data_keeps_examples_spread_over_the_file(task: Any, tmp_path: Path) -> None:
     whole = read_corpus(DataSpec(dir=run.DEMO_DATA[task]), task=task)

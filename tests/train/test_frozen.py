@@ -89,6 +89,8 @@ def test_every_known_type_says_the_same_without_its_lowest_layers(encode, base_o
         ("token", {"pieces": "mean", "head": "mlp", "hidden": [8]}, {"freeze": "encoder"}),
         ("token", {"crf": True}, {"top_layers": 1}),
         ("token", {}, {"top_layers": 1, "max_pieces": 8, "device_batch_size": 3}),
+        ("token", {}, {"top_layers": 1, "lora": {"rank": 2}}),
+        ("token", {}, {"top_layers": 1, "layer_decay": 0.5, "weight_decay": 0.1}),
         ("sequence", {}, {"freeze": "encoder"}),
         ("sequence", {"pooling": "mean"}, {"top_layers": 1}),
     ],
