@@ -82,7 +82,7 @@ class EncoderWithHeads(PreTrainedModel):  # type: ignore[misc]  # transformers i
         self.heads = nn.ModuleDict(
             {
                 module_name(head.name): HeadModule(
-                    head, n_features=_width(config), dropout=_dropout(config, wanted=head.options.head_dropout)
+                    head, n_features=width_of(config), dropout=_dropout(config, wanted=head.options.head_dropout)
                 )
                 for head in heads_of(config)
             }
@@ -196,7 +196,8 @@ def _make_encoder(config: PreTrainedConfig, *, pooled: bool) -> PreTrainedModel:
     return encoder(config, add_pooling_layer=pooled) if takes_pooler else encoder(config)
 
 
-def _width(config: PreTrainedConfig) -> int:
+def width_of(config: PreTrainedConfig) -> int:
+    """Features of what the encoder gives for a piece."""
     width = getattr(config, "hidden_size", None) or config.get_text_config().hidden_size
     return int(width)
 

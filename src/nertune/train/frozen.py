@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from nertune.models.build import OWN_KEYS, Base
+from nertune.models.composed import width_of
 from nertune.spec.fingerprint import fingerprint
 from nertune.spec.study import StudySpec
 from nertune.tasks.cache import META, open_encoded
@@ -107,19 +108,16 @@ def cached_states(
     """
     if spec.execute.frozen_cache == 0 or not (split.folder / META).exists():
         return None
-    whole = readable_by(model, open_encoded(split.folder))
+    whole = readable_by(model, split if split.origin is None else open_encoded(split.folder))
     file = split.folder / f"states-{_key(base, n_layers=n_layers, device=device, precision=precision)}"
-    if (found := _open(file, whole)) is None:
+    if not file.exists():
         with _alone(file, pulse=pulse):
-            found = _open(file, whole)  # another worker made it meanwhile
-            if found is None:
-                if not _has_room(file, whole, n_features=_width(base), limit=spec.execute.frozen_cache):
-                    return None
+            is_wanted = not file.exists()  # unless another worker made it meanwhile
+            if is_wanted and _has_room(file, whole, n_features=width_of(base.config), limit=spec.execute.frozen_cache):
                 reached = reach(model, whole, base=base, n_layers=n_layers, device=device, precision=precision)
                 _write(file, whole, reached, pulse=pulse)
-                found = _open(file, whole)
-    assert found is not None
-    return found if split.origin is None else found.of(split.origin)
+    states = _open(file, whole)
+    return states if states is None or split.origin is None else states.of(split.origin)
 
 
 def _key(base: Base, *, n_layers: int, device: str, precision: Precision) -> str:
@@ -250,7 +248,3 @@ def _reached(encoder: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
 
 def _name_in_encoder(base: Base, layer: int) -> str:
     return base.parts.layers[layer].removeprefix(base.parts.encoder).removesuffix(".")
-
-
-def _width(base: Base) -> int:
-    return int(base.config.hidden_size)

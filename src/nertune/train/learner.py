@@ -65,12 +65,15 @@ class Learner:
 
     def _shorten(self, base: Base, *, n_layers: int, find_states: Find) -> Shortcut | None:
         """Leave the lowest layers out, if what they give for all splits is to be had."""
-        splits = [self.train] if self.dev is None else [self.train, self.dev]
-        found = [find_states(self.model, split, n_layers) for split in splits] if n_layers > 0 else [None]
-        if any(states is None for states in found):
+        if n_layers == 0:
             return None
-        self.train, *rest = (replace(split, states=states) for split, states in zip(splits, found, strict=True))
-        self.dev = rest[0] if rest else None
+        found: list[EncodedSplit] = []
+        for split in [self.train] if self.dev is None else [self.train, self.dev]:
+            states = find_states(self.model, split, n_layers)
+            if states is None:  # then nothing is computed for the others either
+                return None
+            found.append(replace(split, states=states))
+        self.train, self.dev = found[0], None if self.dev is None else found[1]
         return Shortcut(self.model, base=base, n_layers=n_layers)
 
     def _use_vocabulary(self, base: Base, *, spec: StudySpec) -> None:

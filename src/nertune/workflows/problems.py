@@ -55,14 +55,9 @@ def base_problems(spec: StudySpec) -> list[UserError]:
             f"search.space.model.base: {shown_path(Path(base))} holds no model: there is no {CONFIG} in it",
             fix="Name a folder that transformers or nertune saved, or a hub id",
         )
-        for base in _searched_bases(spec)
+        for base in spec.search.space.get("model.base", ())
         if Path(base).is_absolute() and not (Path(base) / CONFIG).is_file()
     ]
-
-
-def _searched_bases(spec: StudySpec) -> list[str]:
-    bases = spec.search.space.get("model.base", [])
-    return [base for base in bases if isinstance(base, str)] if isinstance(bases, list) else []
 
 
 def label_problems(spec: StudySpec, *, corpus: Corpus) -> list[UserError]:

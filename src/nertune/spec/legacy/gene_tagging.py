@@ -140,8 +140,7 @@ def _settle_epochs(ledger: Ledger) -> None:
     elif has_end:
         _settle_end(ledger, at="train")
     else:
-        default = TrainSpec.model_fields["epochs"].default
-        ledger.add("train.epochs", default, "no EPOCH_TOP or EPOCH_END2END above 0: nertune's own default")
+        ledger.add("train.epochs", TrainSpec().epochs, "no EPOCH_TOP or EPOCH_END2END above 0: nertune's own default")
     _drop_rest(ledger, has_top=top > 0, has_end=has_end)
 
 
