@@ -86,6 +86,7 @@ def run(material, study, tmp_path):
         seed=1,
         precision="fp32",
         answer="continue",
+        tell=None,
         config=None,
         dev=True,
         search=None,
@@ -93,7 +94,7 @@ def run(material, study, tmp_path):
         **options,
     ):
         own = material(task, **(config or {}))
-        extra = {name: options.pop(name) for name in ("stop_after_epoch", "tensorboard") if name in options}
+        extra = {name: options.pop(name) for name in ("stop_after_epoch", "tensorboard", "breaks") if name in options}
         done = Done(None, None)
 
         def ask(step):
@@ -109,7 +110,7 @@ def run(material, study, tmp_path):
             device="cpu",
             precision=precision,
             folder=tmp_path / "fit",
-            tell=done.told.append,
+            tell=tell or done.told.append,
             ask=ask,
             **extra,
         )
@@ -200,7 +201,7 @@ def encode(study, bert_folder, token_train, token_dev, sequence_train, sequence_
 def learn(encode, tmp_path):
     """`learn(…)`: a fit of what `encode` gives."""
 
-    def go(*words, seed=1, precision="fp32", **options):
+    def go(*words, seed=1, precision="fp32", breaks=None, **options):
         spec, base, tokenizer, train, dev = encode(*words, **options)
         told, asked = [], []
         record, fitted = fit(
@@ -214,6 +215,7 @@ def learn(encode, tmp_path):
             folder=tmp_path / "fit",
             tell=lambda step: told.append(step.values["loss"]),
             ask=lambda step: asked.append(step) or "continue",
+            breaks=breaks,
         )
         return Learned(record, fitted, base, tokenizer, train, dev, told, asked)
 

@@ -71,7 +71,7 @@ class TrainBatches:
         self.batch_size = batch_size
         self.n_parts = -(-batch_size // min(batch_size, device_batch_size or batch_size))
         self.part_size = -(-batch_size // self.n_parts)
-        self._order, self._seed, self._epoch = order, seed, 0
+        self._order, self._seed, self._epoch, self._skipped = order, seed, 0, 0
         self.encoded, self.layout = encoded, layout
 
     @property
@@ -87,8 +87,12 @@ class TrainBatches:
         """Called by the Trainer before each pass."""
         self._epoch = epoch
 
+    def skip(self, n_batches: int) -> None:
+        """Leave so many batches out of each pass, until told otherwise."""
+        self._skipped = n_batches
+
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self.batches(self._epoch):
+        for batch in self.batches(self._epoch)[self._skipped :]:
             n_parts = self.n_parts if len(batch) == self.batch_size else -(-len(batch) // self.part_size)
             parts = [collate(self.encoded, part, layout=self.layout) for part in np.array_split(batch, n_parts)]
             n_items = count_items(parts)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,23 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 from transformers.trainer_callback import PrinterCallback
 
 from nertune.errors import NertuneError
-from nertune.hooks import load_hook
 from nertune.models.build import Base, keep_heads
-from nertune.results.records import FitRecord, StepRecord
+from nertune.results.records import FitRecord
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
 from nertune.train.batches import TARGETS, Batch, Layout, TrainBatches, layout_of
+from nertune.train.breaks import (
+    Breaker,
+    Breaks,
+    Checkpoint,
+    Passed,
+    counters_of,
+    generators_now,
+    has_room,
+    read_checkpoint,
+    set_generators,
+)
+from nertune.train.callbacks import Tell, Teller, load_callbacks, tensorboard_files
 from nertune.train.checkpoints import save_training
 from nertune.train.course import Ask, Course, Evaluation
 from nertune.train.deciding import tune_heads
@@ -29,11 +39,9 @@ from nertune.train.learner import Learner
 from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision, parameter_groups, training_arguments
 from nertune.train.predict import Pulse, infer, no_pulse, read_outputs, score_predictions
+from nertune.train.record import record_of
 from nertune.train.seeds import forget_accelerator, set_seeds
 from nertune.train.stages import Stage, plan_stages
-
-Tell = Callable[[StepRecord], None]
-LOGGED = ("loss", "learning_rate", "grad_norm")
 
 
 class NonFiniteError(NertuneError):
@@ -69,6 +77,7 @@ def fit(
     pulse: Pulse = no_pulse,
     stop_after_epoch: int | None = None,
     tensorboard: bool = False,
+    breaks: Breaks | None = None,
 ) -> tuple[FitRecord, PreTrainedModel]:
     """Train a new model and return it with the weights of its best evaluation; without dev, with the last.
 
@@ -81,7 +90,9 @@ def fit(
     ask               is given each dev evaluation and answers "continue" or "stop"
     pulse             called at every step and every batch of an evaluation: the fit is alive
     stop_after_epoch  end there, counted through all stages, on the schedule of all epochs
-    Raises            NonFiniteError
+    breaks            when to write a checkpoint or to pause, and what to go on from; None: nothing of it. A fit that
+                      went on from a checkpoint comes to the same bits. The model of one that pauses is of no use
+    Raises            NonFiniteError, OSError where the disk is full
     """
     find_states = partial(cached_states, base=base, spec=spec, device=device, precision=precision, pulse=pulse)
     learner = Learner(base, spec=spec, train=train, dev=dev, seed=seed, device=device, find_states=find_states)
@@ -98,26 +109,34 @@ def fit(
     )
     make_trainer = partial(FitTrainer, base=base, spec=spec, batches=batches, dev=learner.dev, pulse=pulse)
     callbacks = [Teller(tell, stop_after_epoch=stop_after_epoch), *load_callbacks(spec.train.callbacks)]
-    done: list[FitTrainer] = []
-    for stage in plan_stages(spec, steps_per_epoch=batches.steps_per_epoch, stop_after_epoch=stop_after_epoch):
+    stages = plan_stages(spec, steps_per_epoch=batches.steps_per_epoch, stop_after_epoch=stop_after_epoch)
+    pause_at = breaks.pause_at(stages[-1].end_step) if breaks else None
+    passed = Passed.until(read_checkpoint(breaks.found, key=breaks.key) if breaks else None, model=learner.model)
+    for stage in stages[passed.n_stages :]:
         forget_accelerator()
         learner.freeze(stage.train)
         trainer = make_trainer(
             learner.model,
             args=arguments_of(stage),
             stage=stage,
-            before=done[-1].state if done else None,
+            passed=passed,
             course=Course(objective=spec.search.objective, patience=stage.train.patience, ask=ask),
-            callbacks=[*callbacks, *([_tensorboard(folder)] if tensorboard else [])],  # its writer ends with a stage
+            callbacks=[
+                *callbacks,
+                *([tensorboard_files(folder)] if tensorboard else []),
+            ],  # its writer ends with a stage
+            breaks=breaks,
+            pause_at=pause_at,
         )
         trainer.run(seed=stage.seed(seed))
-        done.append(trainer)
-        if trainer.course.stopped == "verdict":
+        passed.add(trainer.state, trainer.metrics)
+        if trainer.course.stopped == "verdict" or trainer.has_paused:
             break
     model, best = learner.finish(), trainer.course.best
     keep_heads(model, heads=best.heads if best else base.heads)
     save_training(trainer.args, state=trainer.state, folder=folder)
-    return _record(done), model.eval()
+    record = record_of(trainer.course, state=trainer.state, metrics=passed.metrics, paused=trainer.has_paused)
+    return record, model.eval()
 
 
 class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
@@ -137,25 +156,29 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
         base: Base,
         spec: StudySpec,
         stage: Stage,
-        before: TrainerState | None,
+        passed: Passed,
         batches: TrainBatches,
         dev: EncodedSplit | None,
         course: Course,
         pulse: Pulse,
         callbacks: list[TrainerCallback],
+        breaks: Breaks | None,
+        pause_at: int | None,
     ) -> None:
+        self._breaks = breaks
+        self._breaker = Breaker(pause_at=pause_at, every_s=breaks.every_s if breaks else None)
         super().__init__(
             model,
             args=args,
             train_dataset=batches.dataset,
             eval_dataset=dev,
-            callbacks=callbacks,
+            callbacks=[self._breaker, *callbacks],
         )
         self.loss_is_scaled_for_ga = True  # by `compute_loss`
         self.remove_callback(PrinterCallback)  # standard output is for results
         self.model_accepts_loss_kwargs = False  # the number of items is for our loss, not for the model's forward
         self._base, self._spec, self._batches, self.course = base, spec, batches, course
-        self._stage, self._before = stage, before
+        self._stage, self._passed = stage, passed
         self.metrics: dict[str, float] = {}
         self._loss = FitLoss(base, spec=spec.train, train=batches.encoded, layout=batches.layout, device=args.device)
         self._precision: Precision = "bf16" if args.bf16 else "fp32"
@@ -167,11 +190,17 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
     def run(self, *, seed: int) -> None:
         """Train the stage; the model then has the weights that go on."""
         set_seeds(seed)
-        self.metrics = self.train().metrics
+        metrics = self.train().metrics
+        self.metrics = {**metrics, "n_steps": self.state.global_step - self._initial_global_step}
         self.optimizer.eval()
         if self._stage.hands_on_best or self.course.stopped == "verdict":
             self.course.restore_best(self.model)
         self.let_go()
+
+    @property
+    def has_paused(self) -> bool:
+        """Whether the fit is to go on from its checkpoint."""
+        return self._breaker.is_pausing and self.course.stopped is None
 
     def get_train_dataloader(self) -> TrainBatches:
         return self._batches
@@ -194,10 +223,82 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """A stage goes on counting where the one before was to end, as a Trainer does that resumes."""
         super()._init_training_state(*args, **kwargs)
-        if self._before is not None:
+        found, before = self._passed.found, self._passed.state
+        if found is not None:
+            vars(self.state).update(found.state)
+            return found.epoch, 0
+        if before is not None:
             self.state.global_step, self.state.epoch = self._stage.first_step, float(self._stage.first_epoch)
-            self.state.log_history, self.state.total_flos = self._before.log_history, self._before.total_flos
+            self.state.log_history, self.state.total_flos = before.log_history, before.total_flos
         return self._stage.first_epoch, 0
+
+    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+        """All that a stage trains with, as the checkpoint has it."""
+        prepared = super()._prepare_for_training(*args, **kwargs)
+        learning = {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        self._passed.learned |= learning
+        found = self._passed.found
+        if found is not None:
+            self.optimizer.load_state_dict(found.optimizer)
+            self.lr_scheduler.load_state_dict(found.scheduler)
+            self.course.go_on(found.course, heads=self._base.heads)
+            set_generators(found.generators)
+        return prepared
+
+    def _run_epoch(
+        self, *, epoch: int, steps_in_epoch: int, num_update_steps_per_epoch: int, start_time: float, **others: Any
+    ) -> None:
+        """One pass over train, or what a checkpoint left of it; steps_in_epoch are micro-batches."""
+        found = self._passed.found
+        n_done = found.n_done if found is not None and epoch == found.epoch else 0
+        skipped = n_done * self._batches.n_parts
+        self._batches.skip(n_done)
+        self._breaker.begin_epoch(epoch, parts=steps_in_epoch, skipped=skipped, n_done=n_done)
+        self._began = start_time
+        super()._run_epoch(
+            epoch=epoch,
+            steps_in_epoch=steps_in_epoch - skipped,
+            num_update_steps_per_epoch=num_update_steps_per_epoch - n_done,
+            start_time=start_time,
+            **others,
+        )
+
+    def _save_checkpoint(self, *_: Any) -> None:
+        """Called by the Trainer's loop, after the evaluation, when the control says so."""
+        if self._breaks is None or self.course.stopped is not None:
+            return
+        self._breaker.note_written()
+        checkpoint = self._checkpoint()
+        if self.has_paused or has_room(self._breaks.file, checkpoint):
+            checkpoint.write(self._breaks.file, key=self._breaks.key)
+
+    def _checkpoint(self) -> Checkpoint:
+        model = self.model
+        never = {name for name, _ in model.named_parameters()} - self._passed.learned
+        return Checkpoint(
+            stage=self._stage.number,
+            epoch=self._breaker.epoch,
+            n_done=self._breaker.n_done,
+            state=counters_of(self.state),
+            learned={name: tensor for name, tensor in model.state_dict().items() if name not in never},
+            optimizer=self.optimizer.state_dict(),
+            scheduler=self.lr_scheduler.state_dict(),
+            generators=generators_now(),
+            course=self.course.to_state(),
+            metrics=[*self._passed.metrics, self._facts_so_far()],
+        )
+
+    def _facts_so_far(self) -> dict[str, float]:
+        """Of the part of a fit that this Trainer has done, what it says at its end."""
+        seconds = max(time.time() - self._began, 1e-4)
+        n_steps = self.state.global_step - self._initial_global_step
+        return {
+            "train_runtime": seconds,
+            "train_loss": (self._total_loss_scalar + self._tr_loss.item()) / n_steps,
+            "train_samples_per_second": n_steps * self._batches.batch_size / seconds,
+            "train_steps_per_second": n_steps / seconds,
+            "n_steps": n_steps,
+        }
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score dev, log it as `eval_*`, and let the course decide."""
@@ -217,7 +318,11 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         evaluation = Evaluation(self.state.global_step, self.state.epoch, scores, heads)
-        is_last = self.control.should_training_stop or self.state.global_step >= self.state.max_steps
+        if self._breaker.is_between(self.state, self.args):
+            self.course.glanced(evaluation)
+            return metrics
+        is_stopping = self.control.should_training_stop and not self._breaker.is_pausing
+        is_last = is_stopping or self.state.global_step >= self.state.max_steps
         if self.course.evaluated(evaluation, model=self.model, is_last=is_last):
             self.control.should_training_stop = True
         self._note_best()
@@ -276,25 +381,6 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
             self.state.best_metric = best.scores.overall[self._spec.search.objective]
 
 
-class Teller(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
-    """Tells the training records on, has one written at each epoch's end, and ends a fit early when asked to."""
-
-    def __init__(self, tell: Tell, *, stop_after_epoch: int | None) -> None:
-        self._tell, self._stop_after_epoch = tell, stop_after_epoch
-
-    def on_log(
-        self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, logs: dict[str, float], **_: Any
-    ) -> None:
-        if "grad_norm" in logs:
-            self._tell(StepRecord(state.global_step, state.epoch, "train", {name: logs[name] for name in LOGGED}))
-
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        control.should_log = True
-        if self._stop_after_epoch is not None and round(state.epoch) >= self._stop_after_epoch:
-            control.should_training_stop = True
-            control.should_evaluate |= args.eval_strategy == "steps" and state.global_step % state.eval_steps != 0
-
-
 def _batches(train: EncodedSplit, *, spec: StudySpec, seed: int, layout: Layout) -> TrainBatches:
     own = spec.train
     return TrainBatches(
@@ -305,52 +391,3 @@ def _batches(train: EncodedSplit, *, spec: StudySpec, seed: int, layout: Layout)
         seed=seed,
         layout=layout,
     )
-
-
-def _tensorboard(folder: Path) -> TrainerCallback:
-    from torch.utils.tensorboard import SummaryWriter  # an optional package
-    from transformers.integrations import TensorBoardCallback
-
-    return TensorBoardCallback(SummaryWriter(log_dir=str(folder / "runs")))
-
-
-def load_callbacks(names: Sequence[str]) -> list[TrainerCallback]:
-    """The user's callbacks, new ones for each fit.
-
-    Raises  HookError for a name that cannot be imported, or is no callback
-    """
-    found = [load_hook(name, key="train.callbacks", kind="callback") for name in names]
-    return [callback() if isinstance(callback, type) else copy.deepcopy(callback) for callback in found]
-
-
-def _record(done: Sequence[FitTrainer]) -> FitRecord:
-    """Of all stages; scores and epoch are those of the best evaluation in the last."""
-    state, course = done[-1].state, done[-1].course
-    best = course.best
-    return FitRecord(
-        best_epoch=best.epoch if best else state.epoch,
-        best_step=best.step if best else state.global_step,
-        steps=state.global_step,
-        epochs=state.epoch,
-        dev=best.scores if best else None,
-        train=_joined([trainer.metrics for trainer in done]),
-        stopped=course.stopped,
-    )
-
-
-def _joined(stages: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The facts of training over all stages: their times added up, rates and losses averaged by time and steps."""
-    seconds = [metrics["train_runtime"] for metrics in stages]
-    steps = [metrics["train_steps_per_second"] * time for metrics, time in zip(stages, seconds, strict=True)]
-    return {
-        "loss": _mean([metrics["train_loss"] for metrics in stages], weights=steps),
-        "runtime": sum(seconds),
-        "samples_per_second": _mean([metrics["train_samples_per_second"] for metrics in stages], weights=seconds),
-        "steps_per_second": _mean([metrics["train_steps_per_second"] for metrics in stages], weights=seconds),
-    }
-
-
-def _mean(values: Sequence[float], *, weights: Sequence[float]) -> float:
-    if len(values) == 1:
-        return values[0]
-    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)

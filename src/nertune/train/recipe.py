@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from nertune.models.build import Base
 from nertune.models.heads import find_head, options_of
 from nertune.spec.study import StudySpec
-from nertune.train.fit import load_callbacks
+from nertune.train.callbacks import load_callbacks
 from nertune.train.lora import check_adapters
 from nertune.train.optim import check_optimizer
 
