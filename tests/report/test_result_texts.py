@@ -33,7 +33,7 @@ def spec(tmp_path, monkeypatch):
 def outcome(spec):
     def make(*, finished=True):
         file = spec.output / "best.yaml"
-        return SearchOutcome(spec, (FAILED, BEST, NEXT), (BEST, NEXT), finished, 65.0, {}, file)
+        return SearchOutcome(spec, (FAILED, BEST, NEXT), (BEST, NEXT), (), finished, 65.0, {}, file)
 
     return make
 

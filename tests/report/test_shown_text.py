@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from nertune.report.text import duration_text, epoch_text, safe_text, score_text, short_key, value_text
+from nertune.report.text import duration_text, epoch_text, safe_text, score_text, share_text, short_key, value_text
 
 
 def test_no_control_character_reaches_the_terminal():
@@ -55,3 +55,10 @@ def test_numbers_are_shown_short():
 def test_keys_are_shown_as_words():
     keys = ["train.learning_rate", "model.base", "model.config.hidden_dropout_prob"]
     assert [short_key(key) for key in keys] == ["learning rate", "base", "hidden dropout prob"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1 / 9, "1/9"), (1 / 3, "1/3"), (0.15, "3/20"), (1.0, "1"), (0.1234567, "0.123"), (None, "–")]
+)
+def test_shares_are_told_as_fractions_where_they_are_such(share, text):
+    assert share_text(share) == text

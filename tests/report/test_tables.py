@@ -5,6 +5,7 @@ from rich.console import Console
 
 from cell_rows import make_cell
 from nertune.report.tables import (
+    cuts_text,
     failures_text,
     labels_table,
     point_text,
@@ -33,6 +34,27 @@ def test_trials_are_shown_in_their_order_with_every_searched_value():
         sorted(["1", "0.8123", "8", "1e-05", "3", "12.3", "4"]),
         sorted(["2", "0.5000", "16", "1e-05", "2.5", "–", "0"]),
     ]
+
+
+def cut(number, *shares, f1):
+    rungs = tuple({"share": share, "scores": {"f1": f1}, "seconds": 1.0} for share in shares)
+    return make_cell(number, POINT, state="pruned", f1=f1, best_epoch=0.5, seconds=2.0, rungs=rungs)
+
+
+def test_trials_that_were_cut_stand_behind_the_others_with_where_they_were_cut():
+    pruned = [cut(5, 1 / 9, 1 / 3, f1=0.7), cut(6, 1 / 9, f1=0.9)]
+    heading, best, *lines = shown(trials_table([BEST], keys=list(POINT), objective="f1", pruned=pruned))
+    assert "cut" in heading
+    assert best[-1] == "4"
+    assert [(line[0], line[1], line[-2], line[-1]) for line in lines] == [
+        ("–", "0.7000", "5", "1/3"),
+        ("–", "0.9000", "6", "1/9"),
+    ]
+
+
+def test_cuts_are_counted_by_where_they_were():
+    cells = [cut(1, 1 / 9, f1=0.1), cut(2, 1 / 9, f1=0.2), cut(3, 1 / 9, 1 / 3, f1=0.3)]
+    assert cuts_text(cells) == "2 after 1/9 of their steps, 1 after 1/3"
 
 
 def test_headings_name_objective_keys_epoch_and_seconds():

@@ -312,3 +312,43 @@ def test_text_in_the_record_is_readable(database, path, tmp_path):
     database.add_study("two", task="token", identity={"data.rename": {"Ä": "ß"}}, spec={}, output=tmp_path)
     assert json.loads(rows(path, "SELECT identity FROM nertune_studies")[0][0]) == {"data.rename": {"Ä": "ß"}}
     assert "Ä" in rows(path, "SELECT identity FROM nertune_studies")[0][0]
+
+
+def pause(database, study, cell, *, share, f1, step):
+    attempt = database.open_attempt(study, cell, run_name="trial-0000", parameters={})
+    database.add_steps(attempt.run_id, [StepRecord(step, step / 10, "dev", {"f1": f1, "loss": 1.0})])
+    scores = {"dev": SplitScores({"f1": f1})}
+    return database.settle(attempt, Settlement("paused", "paused", seconds=2.0, scores=scores, share=share))
+
+
+def test_a_cell_that_pauses_keeps_what_it_had_at_each_rung_and_one_run(database, study, cell):
+    pause(database, study, cell, share=1 / 9, f1=0.4, step=2)
+    paused = pause(database, study, cell, share=1 / 3, f1=0.5, step=6)
+    assert paused.is_open
+    assert [(rung["share"], rung["scores"]) for rung in paused.rungs] == [(1 / 9, {"f1": 0.4}), (1 / 3, {"f1": 0.5})]
+    attempt = database.open_attempt(study, cell, run_name="trial-0000", parameters={})
+    done = database.settle(attempt, DONE)
+    assert (done.seconds, done.attempts, len(done.rungs)) == (6.0, 3, 2)
+    (run,) = database.runs(study)
+    assert (run["state"], run["seconds"]) == ("complete", 6.0)
+    assert len(database.steps(run["id"])) == 4
+
+
+def test_a_cell_that_is_pruned_is_final_and_so_is_its_run(database, study, cell):
+    database.prune_cell(pause(database, study, cell, share=1 / 9, f1=0.4, step=2), message="behind 3 of 9")
+    pruned = database.cell(cell.id)
+    assert (pruned.is_open, pruned.state, pruned.cause, pruned.message) == (False, "pruned", "pruned", "behind 3 of 9")
+    assert [run["state"] for run in database.runs(study)] == ["pruned"]
+
+
+def test_a_curve_goes_on_over_pauses_and_takes_the_last_attempts_word(database, study, cell):
+    pause(database, study, cell, share=1 / 9, f1=0.4, step=2)
+    lost = database.open_attempt(study, cell, run_name="trial-0000", parameters={})
+    database.add_steps(lost.run_id, [StepRecord(4, 0.4, "dev", {"f1": 0.1})])
+    database.settle(lost, Settlement("failed", "waiting", "lost", "killed"))
+    again = database.open_attempt(study, cell, run_name="trial-0000", parameters={})
+    database.add_steps(
+        again.run_id, [StepRecord(4, 0.4, "dev", {"f1": math.nan}), StepRecord(6, 0.6, "dev", {"f1": 0.6})]
+    )
+    curves = database.curves(study, "search", split="dev", name="f1")
+    assert [(one.step, one.value) for one in curves[0]] == [(2, 0.4), (4, None), (6, 0.6)]

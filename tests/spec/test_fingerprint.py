@@ -57,12 +57,16 @@ OTHERS = (
     {"rank": 4},
     "focal",
     "average",
+    "halving",
+    [0.5, 1.0],
+    "best",
 )
 # Keys that decide where, how long or how fast, never what comes out
 FREE = {f"{section}.{name}" for section, name in PATHS} | {
     "search.trials",
     "search.timeout",
     "search.patience",
+    "search.keep",
     "output",
     "storage",
 }

@@ -33,6 +33,9 @@ CRF = {"model": {"crf": True}}
         ({"model": {"threshold": "tuned"}, "final": {"train_with_dev": True}}, "leaves none"),
         ({"model": {"threshold": "tuned"}, "protocol": {"kfold": 3}}, "protocol.final: average"),
         ({"model": {"threshold": "tuned", "problem": "single_label"}}, "is for items with several labels"),
+        ({"search": {"pruner": "halving", "sampler": "tpe", "timeout": 60}}, "nothing says how many there are"),
+        ({"search": {"pruner": "halving", "patience": 3}}, "counts trials that ran to their end"),
+        ({"search": {"keep": "best"}, "protocol": {"repeat": 3}}, "a trial is several fits"),
         (
             {"model": {"heads": {"one": {"labels": ["A"]}, "two": {"labels": ["B", "A"]}}}},
             "model.heads.two.labels has A, which is in the heads one and two",

@@ -22,6 +22,7 @@ from recording import (
 )
 
 from nertune.results.database import Database, Settlement, StudyRow
+from nertune.results.records import SplitScores
 from nertune.track.follower import nest
 from nertune.track.projector import rebuild
 
@@ -180,3 +181,32 @@ def test_an_aim_folder_deleted_under_the_projector_harms_nobody(tmp_path: Path) 
     assert time.monotonic() - started < 6.0
     assert rebuild(tmp_path / "aim", storage=str(tmp_path / "nertune.db")) is None
     assert read_aim(tmp_path / "aim")["trial-0000"]["parameters"]["state"] == "complete"
+
+
+def pause(database: Database, study: StudyRow, *, epoch: int) -> None:
+    cell = database.cells(study, "search")[0]
+    attempt = open_fit(database, study, cell, name="trial-0000")
+    add_epoch(database, attempt, epoch=epoch)
+    scores = {"dev": SplitScores({"f1": 0.5})}
+    database.settle(attempt, Settlement("paused", "paused", seconds=2.0, scores=scores, share=1 / 3))
+
+
+def test_a_trial_that_pauses_and_goes_on_is_one_run(tmp_path: Path) -> None:
+    """Paused twice, one of them while nobody followed."""
+    database, study = new_record(tmp_path)
+    new_cell(database, study)
+    first = projector_of(tmp_path)
+    first.start()
+    pause(database, study, epoch=1)
+    wait_until(lambda: projected_steps(tmp_path) == 4)
+    pause(database, study, epoch=2)
+    assert first.finish(timeout_s=60)
+    pause(database, study, epoch=3)
+    database.prune_cell(database.cells(study, "search")[0], message="behind 3 of 9")
+    second = projector_of(tmp_path)
+    second.start()
+    assert second.finish(timeout_s=60)
+    told = read_aim(tmp_path / "aim")["trial-0000"]
+    assert [step for step, *_ in told["metrics"]["dev/f1"]] == [10, 20, 30]
+    assert (told["parameters"]["state"], told["is_active"]) == ("pruned", False)
+    assert told["parameters"]["message"] == "behind 3 of 9"

@@ -119,6 +119,15 @@ def test_a_fit_whose_patience_ends_at_its_pause_is_over(run, tmp_path, monkeypat
     assert not (tmp_path / "fit.pt").exists()
 
 
+def test_a_pause_that_was_not_told_any_more_is_the_same_pause(run, tmp_path):
+    file = tmp_path / "fit.pt"
+    first = run(epochs=3, breaks=Breaks(file, None, "fit", pause_after=0.5))
+    again = run(epochs=3, breaks=Breaks(tmp_path / "again.pt", file, "fit", pause_after=0.5))
+    assert (again.told, again.asked) == ([], [])
+    for name in ("dev", "steps", "epochs", "best_step", "stopped"):
+        assert getattr(again.record, name) == getattr(first.record, name)
+
+
 class StoppedError(Exception):
     """A process died."""
 

@@ -12,6 +12,15 @@ from nertune.data.labels import spans_to_tags
 from nertune.trials.job import Job
 from nertune.trials.run import run_job
 
+OF_JOBS = (
+    "seed",
+    "stop_after_epoch",
+    "keeps_weights",
+    "device_batch_size",
+    "resume",
+    "pause_after",
+    "checkpoint_every",
+)
 PLACE = SimpleNamespace(device="cpu", threads=1)
 
 
@@ -60,7 +69,7 @@ def job(data_folder, study, tmp_path):
     """`job("trial", protocol={"kfold": 3}, …)`: a job of the token task; keys of `train` are given by name."""
 
     def make(kind="trial", *, task="token", splits=("train", "dev"), protocol=None, data=None, model=None, **options):
-        own = {name: options.pop(name) for name in ("seed", "stop_after_epoch", "keeps_weights") if name in options}
+        own = {name: options.pop(name) for name in OF_JOBS if name in options}
         point = study(task, data={"dir": str(data_folder / task), **(data or {})}, model=model, **options)
         spec = point.model_validate({**point.model_dump(), "protocol": protocol or {}})
         corpus = read_corpus(spec.data, task=task, splits=splits)

@@ -162,3 +162,57 @@ def test_a_fit_that_is_not_finite_is_named(job, run, monkeypatch):
     with pytest.raises(NonFiniteError, match=r"^fold 2: loss is not finite at step 3"):
         run(job(protocol={"kfold": 3}, epochs=1))
     assert calls == [42, 42]
+
+
+def test_a_trial_of_several_fits_pauses_between_them_and_goes_on_without_those_that_are_over(job, run):
+    options = {"protocol": {"repeat": 3}, "epochs": 1}
+    whole, _ = run(job(**options))
+    first = job(**options, pause_after=1 / 3)
+    paused, line = run(first)
+    assert (paused["paused"], [record["split"] for record in line.asked]) == (True, ["dev_1", "dev"])
+    rest, line = run(job(**options, resume=str(first.checkpoint_path)))
+    assert [record["split"] for record in line.asked] == ["dev_2", "dev", "dev_3", "dev"]
+    assert (rest["scores"], rest["paused"]) == (whole["scores"], False)
+
+
+def test_a_pause_that_was_not_told_any_more_is_told_again(job, run):
+    options = {"protocol": {"repeat": 3}, "epochs": 1, "pause_after": 1 / 3}
+    first = job(**options)
+    paused, _ = run(first)
+    again, line = run(job(**options, resume=str(first.checkpoint_path)))
+    assert (again, line.asked) == (paused, [])
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1e-5}, {"seed": 7}, {"protocol": {"repeat": 4}}])
+def test_fits_of_another_trial_are_not_taken_for_this_ones(job, run, change):
+    first = job(protocol={"repeat": 3}, epochs=1, pause_after=1 / 3)
+    run(first)
+    _, line = run(job(**{"protocol": {"repeat": 3}, "epochs": 1, "resume": str(first.checkpoint_path), **change}))
+    assert line.asked[0]["split"] == "dev_1"
+
+
+def test_fits_in_a_torn_file_are_done_again(job, run):
+    first = job(protocol={"repeat": 2}, epochs=1, pause_after=1 / 2)
+    run(first)
+    (first.checkpoint_path / "fits.json").write_text('{"key": "')
+    _, line = run(job(protocol={"repeat": 2}, epochs=1, resume=str(first.checkpoint_path)))
+    assert line.asked[0]["split"] == "dev_1"
+
+
+def test_a_checkpoint_of_another_setting_is_not_gone_on_from(job, run, capfd):
+    first = job(epochs=2, pause_after=1 / 2)
+    run(first)
+    changed, whole = (
+        job(epochs=2, learning_rate=1e-5, resume=str(first.checkpoint_path)),
+        job(epochs=2, learning_rate=1e-5),
+    )
+    assert run(changed)[0] == run(whole)[0]
+    assert "the checkpoint is passed over" in capfd.readouterr().err
+
+
+def test_fewer_examples_at_once_go_on_from_the_same_checkpoint(job, run):
+    """After a fit ran out of memory it is tried again with half of them."""
+    first = job(epochs=2, pause_after=1 / 2)
+    run(first)
+    _, line = run(job(epochs=2, resume=str(first.checkpoint_path), device_batch_size=2))
+    assert line.told[0]["epoch"] > 1

@@ -18,9 +18,10 @@ from typing import Any, Protocol
 
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, error_from_json, shown_path
 from nertune.execute.executor import Event, Executor
-from nertune.results.database import AttemptRow, CellRow, Database, Settlement, StudyRow
-from nertune.results.layout import StudyFolder, cell_name
-from nertune.results.records import SplitScores, StepRecord
+from nertune.results.database import AttemptRow, CellRow, CellState, Database, Settlement, StudyRow
+from nertune.results.files import move_files
+from nertune.results.layout import CHECKPOINT, StudyFolder, cell_name
+from nertune.results.records import Cut, SplitScores, StepRecord
 
 TICK_S = 0.25  # how long one poll waits at most: limits are looked at between polls
 FLUSH_S = 1.0  # steps are written in batches of so many seconds, and before every verdict and outcome
@@ -84,6 +85,7 @@ class Work:
 
     make_job  (cell, attempt's folder, examples on the device at once) -> job as JSON
     keep      (cell, attempt's folder, outcome) -> None: moves what stays out of the attempt's folder, before the record
+    judge     (cell, evaluation) -> why its trial is not worth going on with; None: it goes on
     batch_of  how many examples a cell would put on the device at once, before any fault
     """
 
@@ -98,6 +100,7 @@ class Work:
     batch_of: Callable[[CellRow], int]
     watcher: Watcher
     limits: Limits
+    judge: Callable[[CellRow, StepRecord], Cut | None] = lambda _cell, _record: None
     renew_lease: Callable[[], None] = lambda: None
     after_outcome: Callable[[], None] = lambda: None
     every_tick: Callable[[], None] = lambda: None
@@ -105,7 +108,11 @@ class Work:
 
 @dataclass
 class Running:
-    """An attempt in flight; times are monotonic seconds."""
+    """An attempt in flight; times are monotonic seconds.
+
+    pause_after  share of the cell's steps after which it pauses
+    cut          why it was told to stop
+    """
 
     cell: CellRow
     attempt: AttemptRow
@@ -113,6 +120,8 @@ class Running:
     log: Path
     started: float
     last_seen: float
+    pause_after: float | None = None
+    cut: Cut | None = None
     steps: list[StepRecord] = field(default_factory=list)
 
     @property
@@ -183,14 +192,15 @@ class _Loop:
             work.study, cell, run_name=work.run_name(cell), parameters=work.parameters(cell)
         )
         name = cell_name(cell.stage, cell.number)
+        self._adopt_checkpoints(name)
         folder = work.folder.attempt(name, attempt.number)
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         now = time.monotonic()
         log = work.folder.log(name, attempt.number)
         running = Running(cell, attempt, folder, log, now, now)
         self._running[slot] = running
         job = work.make_job(cell, folder, self._batch_of(cell))
+        running.pause_after = job.get("pause_after")
         self._executor.submit(slot, {**job, "id": running.job}, log=log)
         work.watcher.started(cell, attempt=attempt.number)
 
@@ -219,14 +229,20 @@ class _Loop:
         running.steps.append(record)
         self._flush(running)
         self._work.watcher.scored(running.cell, record)
-        self._executor.answer(slot, "continue")
+        running.cut = self._work.judge(running.cell, record)
+        self._executor.answer(slot, "continue" if running.cut is None else "stop")
 
     def _done(self, slot: int, running: Running, outcome: Mapping[str, Any]) -> None:
         # Moved first, recorded second: killed in between, the cell is still open and is run again.
         self._work.keep(running.cell, running.folder, outcome)
+        has_paused, cut = outcome.get("paused", False), running.cut
+        state: CellState = "paused" if has_paused else "complete" if cut is None else "pruned"
         how = Settlement(
-            "complete",
-            "complete",
+            state,
+            state,
+            cause=None if cut is None else "pruned",
+            message=None if cut is None else cut.reason,
+            share=cut.share if cut is not None else running.pause_after if has_paused else None,
             seconds=_since(running.started),
             best_epoch=outcome.get("best_epoch"),
             best_step=outcome.get("best_step"),
@@ -288,9 +304,19 @@ class _Loop:
         running = self._running.pop(slot)
         self._flush(running)
         cell = self._work.database.settle(running.attempt, how)
-        shutil.rmtree(running.folder.parent, ignore_errors=True)
+        name = cell_name(cell.stage, cell.number)
+        if cell.is_open:
+            self._adopt_checkpoints(name)
+        else:
+            self._work.folder.forget(name)
         self._work.watcher.ended(cell, how)
         self._work.after_outcome()
+
+    def _adopt_checkpoints(self, name: str) -> None:
+        """What the attempts at a cell left for the next one; also those of a coordinator that died."""
+        for attempt in self._work.folder.attempts(name):
+            move_files(attempt / CHECKPOINT, self._work.folder.checkpoint(name))
+            shutil.rmtree(attempt, ignore_errors=True)
 
     def _flush(self, running: Running) -> None:
         self._work.database.add_steps(running.attempt.run_id, running.steps)

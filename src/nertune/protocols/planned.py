@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,6 @@ class PlannedFit:
     def name(self) -> str:
         """Of its folder and in messages: `fold-2`."""
         return f"{self.kind}-{self.number}" if self.number is not None else ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -16,11 +16,13 @@ class TrialRecord:
 
     best_epoch, best_step  of one fit its own; of several the mean, the step rounded
     scores                 "dev": of one fit its own; of several the mean, and each by itself as "dev_1", "dev_2", …
+    stopped                why the last fit ended, see `FitRecord`
     """
 
     best_epoch: float
     best_step: int
     scores: Mapping[str, SplitScores]
+    stopped: str | None = None
 
 
 def reduce_fits(planned: Sequence[PlannedFit], records: Sequence[FitRecord]) -> TrialRecord:
@@ -35,6 +37,7 @@ def reduce_fits(planned: Sequence[PlannedFit], records: Sequence[FitRecord]) -> 
         best_epoch=statistics.fmean(record.best_epoch for record in records),
         best_step=round(statistics.fmean(record.best_step for record in records)),
         scores=single if planned[0].number is None else {"dev": mean_scores(found), **single},
+        stopped=records[-1].stopped,
     )
 
 

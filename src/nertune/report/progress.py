@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nertune.report.tables import point_text
-from nertune.report.text import duration_text, epoch_text, safe_text, score_text
+from nertune.report.text import duration_text, epoch_text, safe_text, score_text, share_text
 from nertune.results.database import CellRow, Settlement
 from nertune.results.layout import cell_name
 from nertune.results.records import StepRecord, fit_of_split
@@ -224,6 +224,13 @@ def _outcome_text(cell: CellRow, how: Settlement, objective: str) -> str:
         split, told = ("dev", objective) if "dev" in cell.scores else ("test", f"test {objective}")
         value = score_text(cell.scores.get(split, {}).get(objective))
         return f"{name}  {told} {value}  epoch {epoch_text(cell.best_epoch)}  {duration_text(how.seconds)}"
+    if how.attempt == "paused":
+        value = score_text(cell.scores.get("dev", {}).get(objective))
+        return (
+            f"{name}  dev {objective} {value}  after {share_text(how.share)} of its steps  {duration_text(how.seconds)}"
+        )
+    if how.attempt == "pruned":
+        return f"{name}  pruned: {cell.message}"
     again = "  tried again" if cell.state == "waiting" else ""
     return f"{name}  {how.cause or how.attempt}{again}" + (f": {safe_text(how.message)}" if how.message else "")
 

@@ -15,6 +15,7 @@ from nertune.errors import shown_path
 from nertune.report.findings import finding_lines
 from nertune.report.grids import count_text
 from nertune.report.tables import (
+    cuts_text,
     failures_text,
     labels_table,
     mean_and_sd_text,
@@ -47,8 +48,13 @@ def show_search(outcome: SearchOutcome, *, then: str, again: str) -> None:
     """
     console = result_console()
     spec, best = outcome.spec, outcome.best
-    console.print(trials_table(outcome.ranked, keys=list(spec.search.space), objective=spec.search.objective))
+    pruned, keys = outcome.pruned, list(spec.search.space)
+    console.print(trials_table(outcome.ranked, keys=keys, objective=spec.search.objective, pruned=pruned))
     console.print()
+    if pruned:
+        where = f"see cause in {shown_path(outcome.best_file.parent / 'trials.csv')}"
+        _say(console, f"{len(pruned)} of {len(outcome.cells)} trials were cut short, {cuts_text(pruned)}; {where}")
+        console.print()
     _say_failures(console, outcome.cells)
     done = sum(not cell.is_open for cell in outcome.cells)
     fits = fits_text(spec.protocol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nertune.report.text import epoch_text, safe_text, score_name, score_text, short_key, value_text
+from nertune.report.text import epoch_text, safe_text, score_name, score_text, share_text, short_key, value_text
 from nertune.results.database import CellRow
 from nertune.results.records import values_of_fits
 from nertune.results.summary import spread
@@ -18,24 +19,31 @@ from nertune.results.summary import spread
 WIDE = 200  # columns of a pipe or a file, where nothing needs to fit a screen
 
 
-def trials_table(ranked: Sequence[CellRow], *, keys: Sequence[str], objective: str) -> Table:
-    """Finished cells, best first: rank, trial, objective, searched values, best epoch, seconds."""
+def trials_table(
+    ranked: Sequence[CellRow], *, keys: Sequence[str], objective: str, pruned: Sequence[CellRow] = ()
+) -> Table:
+    """Finished cells, best first: rank, objective, searched values, best epoch, seconds, trial; then those cut short.
+
+    pruned  without a rank, and with what share of their steps they ran; their score is the best until there
+    """
     table = _table()
     table.add_column("rank", justify="right")
     table.add_column(score_name(objective), justify="right")
     for key in keys:
         table.add_column(short_key(key), justify="right", overflow="fold")
-    for heading in ("best epoch", "seconds", "trial"):
+    for heading in ("best epoch", "seconds", "trial", *(["cut after"] if pruned else [])):
         table.add_column(heading, justify="right")
-    for place, cell in enumerate(ranked, start=1):
+    for place, cell in enumerate([*ranked, *pruned], start=1):
+        is_ranked = place <= len(ranked)
         table.add_row(
-            str(place),
+            str(place) if is_ranked else "–",
             mean_and_sd_text(cell, objective),
             *(value_text(cell.point.get(key)) for key in keys),
             epoch_text(cell.best_epoch),
             f"{cell.seconds:.1f}" if cell.seconds is not None else "–",
             str(cell.number),
-            style="bold" if place == 1 else None,
+            *([] if not pruned else [""] if is_ranked else [share_text(cell.rungs[-1]["share"])]),
+            style="bold" if place == 1 else None if is_ranked else "dim",
         )
     return table
 
@@ -172,6 +180,13 @@ def result_console() -> Console:
     """Standard output: colours on a terminal only (NO_COLOR respected), never wrapped in a pipe."""
     console = Console(highlight=False, markup=False, emoji=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDE)
+
+
+def cuts_text(cells: Sequence[CellRow]) -> str:
+    """`24 after 1/9 of their steps, 8 after 1/3`: where trials were cut short."""
+    shares = Counter(cell.rungs[-1]["share"] for cell in cells)
+    parts = [f"{n} after {share_text(share)}" for share, n in sorted(shares.items())]
+    return ", ".join([f"{parts[0]} of their steps", *parts[1:]])
 
 
 def failures_text(cells: Sequence[CellRow]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from fractions import Fraction
 from typing import Any
 
 
@@ -47,6 +48,14 @@ def short_key(key: str) -> str:
 def score_name(name: str) -> str:
     """A score as people write it: `macro F1`."""
     return name.replace("_", " ").replace("f1", "F1")
+
+
+def share_text(share: float | None) -> str:
+    """`1/9`, `2/3`, `0.15`: a share as people say it."""
+    if share is None:
+        return "–"
+    near = Fraction(share).limit_denominator(30)
+    return str(near) if abs(near - share) < 1e-4 else format(share, ".3g")
 
 
 def epoch_text(epoch: float | None) -> str:

@@ -21,13 +21,12 @@ import sqlalchemy as sa
 from nertune.errors import StoppedError, StudyConflictError, Where
 from nertune.results.records import SplitScores, StepRecord, without_nan
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 60_000
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
 
 Stage = Literal["search", "candidate", "final", "size"]
-CellState = Literal["waiting", "running", "complete", "pruned", "failed", "interrupted"]
-OPEN_STATES = ("waiting", "running", "interrupted")
+CellState = Literal["waiting", "running", "paused", "complete", "pruned", "failed", "interrupted"]
+OPEN_STATES = ("waiting", "running", "paused", "interrupted")
 
 META = sa.MetaData()
 SCHEMA = sa.Table("nertune_schema", META, sa.Column("version", sa.Integer, primary_key=True))
@@ -63,6 +62,7 @@ CELLS = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("cause", sa.String(20)),
     sa.Column("message", sa.Text),
+    sa.Column("rungs", sa.JSON),
     sa.UniqueConstraint("study_id", "stage", "number"),
     sa.UniqueConstraint("study_id", "stage", "point_id", "seed"),
 )
@@ -117,6 +117,14 @@ SCORES = sa.Table(
 )
 
 
+# What makes a record of the version before one of this version: statements, in their order. A new record has no need of
+# them. Never change one that was released; add the next.
+MIGRATIONS: Mapping[int, Sequence[str]] = {
+    2: ("ALTER TABLE nertune_cells ADD COLUMN rungs JSON",),
+}
+SCHEMA_VERSION = max(MIGRATIONS)
+
+
 @dataclass(frozen=True)
 class StudyRow:
     """One study of the record. `facts` is what was fixed or found once: threads, precision, the best setting."""
@@ -133,7 +141,11 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class CellRow:
-    """One cell: a point (and seed) with at most one final outcome."""
+    """One cell: a point (and seed) with at most one final outcome.
+
+    rungs  where it paused so far, or was pruned, in their order: `share` of its steps, dev `scores` (the best until
+           there), `seconds`
+    """
 
     id: int
     stage: Stage
@@ -149,6 +161,7 @@ class CellRow:
     attempts: int
     cause: str | None
     message: str | None
+    rungs: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -166,13 +179,23 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """A score at one moment of a cell; value is None where it was not finite."""
+
+    step: int
+    epoch: float
+    value: float | None
+
+
+@dataclass(frozen=True)
 class Settlement:
     """How an attempt ended, and what that makes of its cell.
 
-    attempt  state of the attempt: complete | failed | lost | interrupted
+    attempt  state of the attempt: complete | paused | pruned | failed | lost | interrupted
     cell     state of the cell: waiting when it is to be tried again
     cause    fault class (design, section 7) or None
     scores   by split, at the best epoch
+    share    of the cell's steps after which it paused or was pruned; None unless it was
     """
 
     attempt: str
@@ -183,6 +206,7 @@ class Settlement:
     best_epoch: float | None = None
     best_step: int | None = None
     scores: Mapping[str, SplitScores] | None = None
+    share: float | None = None
 
 
 class Database:
@@ -303,35 +327,49 @@ class Database:
         return self.cell(key[0])
 
     def reopen_cell(self, cell: CellRow) -> None:
-        """Offer a finished cell again; what its attempts came to stays in their own rows."""
+        """Offer a finished or paused cell again; what its attempts came to stays in their own rows."""
         with self.write() as connection:
             connection.execute(
                 sa.update(CELLS).where(CELLS.c.id == cell.id).values(state="waiting", cause=None, message=None)
             )
 
+    def prune_cell(self, cell: CellRow, *, message: str) -> None:
+        """A paused cell ends where it is, and so does its run."""
+        how = {"state": "pruned", "cause": "pruned", "message": message}
+        last = sa.select(sa.func.max(ATTEMPTS.c.id)).where(ATTEMPTS.c.cell_id == cell.id)
+        with self.write() as connection:
+            attempt = connection.execute(last).scalar_one()
+            connection.execute(sa.update(CELLS).where(CELLS.c.id == cell.id).values(how))
+            connection.execute(sa.update(ATTEMPTS).where(ATTEMPTS.c.id == attempt).values(how))
+            connection.execute(sa.update(RUNS).where(RUNS.c.attempt_id == attempt).values(state="pruned"))
+
     def open_attempt(
         self, study: StudyRow, cell: CellRow, *, run_name: str, parameters: Mapping[str, Any]
     ) -> AttemptRow:
-        """A new attempt at a cell and its run; the cell is running from now on."""
+        """A new attempt at a cell, which is running from now on, and its run: that of the last attempt if it paused."""
         started = now()
         with self.write() as connection:
             last = connection.execute(
-                sa.select(sa.func.max(ATTEMPTS.c.number)).where(ATTEMPTS.c.cell_id == cell.id)
-            ).scalar()
-            number = (last or 0) + 1
+                sa.select(ATTEMPTS).where(ATTEMPTS.c.cell_id == cell.id).order_by(ATTEMPTS.c.number.desc())
+            ).first()
+            number = last.number + 1 if last else 1
             attempt = _insert(connection, ATTEMPTS, cell_id=cell.id, number=number, state="running", started=started)
-            run = _insert(
-                connection,
-                RUNS,
-                attempt_id=attempt,
-                study_id=study.id,
-                name=run_name,
-                stage=cell.stage,
-                seed=cell.seed,
-                parameters=dict(parameters),
-                state="running",
-                started=started,
-            )
+            if last is not None and last.state == "paused":
+                run = connection.execute(sa.select(RUNS.c.id).where(RUNS.c.attempt_id == last.id)).scalar_one()
+                connection.execute(sa.update(RUNS).where(RUNS.c.id == run).values(attempt_id=attempt, state="running"))
+            else:
+                run = _insert(
+                    connection,
+                    RUNS,
+                    attempt_id=attempt,
+                    study_id=study.id,
+                    name=run_name,
+                    stage=cell.stage,
+                    seed=cell.seed,
+                    parameters=dict(parameters),
+                    state="running",
+                    started=started,
+                )
             connection.execute(sa.update(CELLS).where(CELLS.c.id == cell.id).values(state="running", attempts=number))
         return AttemptRow(attempt, cell.id, number, run)
 
@@ -353,9 +391,18 @@ class Database:
                 connection.execute(sa.insert(STEPS), rows)
 
     def settle(self, attempt: AttemptRow, how: Settlement) -> CellRow:
-        """Close an attempt and give its cell its outcome, in one transaction."""
+        """Close an attempt and give its cell its outcome, in one transaction.
+
+        The seconds of a cell and of its run are those of its last attempt and of all that paused before.
+        """
         scores = {split: dict(found.overall) for split, found in (how.scores or {}).items()}
         with self.write() as connection:
+            rungs = connection.execute(sa.select(CELLS.c.rungs).where(CELLS.c.id == attempt.cell_id)).scalar() or []
+            seconds = how.seconds
+            if seconds is not None:
+                seconds += sum(rung["seconds"] for rung in rungs)
+            if how.share is not None:
+                rungs = [*rungs, {"share": how.share, "scores": scores.get("dev", {}), "seconds": how.seconds}]
             connection.execute(
                 sa.update(ATTEMPTS)
                 .where(ATTEMPTS.c.id == attempt.id)
@@ -364,7 +411,7 @@ class Database:
             connection.execute(
                 sa.update(RUNS)
                 .where(RUNS.c.id == attempt.run_id)
-                .values(state=how.attempt, scores=without_nan(scores), seconds=how.seconds)
+                .values(state=how.attempt, scores=without_nan(scores), seconds=seconds)
             )
             connection.execute(
                 sa.update(CELLS)
@@ -374,9 +421,10 @@ class Database:
                     scores=without_nan(scores),
                     best_epoch=how.best_epoch,
                     best_step=how.best_step,
-                    seconds=how.seconds,
+                    seconds=seconds,
                     cause=how.cause,
                     message=how.message,
+                    rungs=without_nan(rungs),
                 )
             )
             rows = _label_rows(attempt.run_id, how.scores or {})
@@ -421,6 +469,23 @@ class Database:
         query = sa.select(STEPS).where(STEPS.c.run_id == run_id, STEPS.c.id > after).order_by(STEPS.c.id).limit(limit)
         with self.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+    def curves(self, study: StudyRow, stage: Stage, *, split: str, name: str) -> dict[int, list[Moment]]:
+        """One score of all cells of a stage, by their numbers; of a step that several attempts reached, the last's."""
+        query = (
+            sa.select(CELLS.c.number, STEPS.c.step, STEPS.c.epoch, STEPS.c.value)
+            .join(ATTEMPTS, ATTEMPTS.c.cell_id == CELLS.c.id)
+            .join(RUNS, RUNS.c.attempt_id == ATTEMPTS.c.id)
+            .join(STEPS, STEPS.c.run_id == RUNS.c.id)
+            .where(CELLS.c.study_id == study.id, CELLS.c.stage == stage)
+            .where(STEPS.c.split == split, STEPS.c.name == name)
+            .order_by(STEPS.c.id)
+        )
+        found: dict[int, dict[int, Moment]] = {}
+        with self.read() as connection:
+            for number, step, epoch, value in connection.execute(query):
+                found.setdefault(number, {})[step] = Moment(step, epoch, value)
+        return {number: [moments[step] for step in sorted(moments)] for number, moments in found.items()}
 
     def label_scores(self, run_id: int) -> list[Mapping[str, Any]]:
         query = sa.select(SCORES).where(SCORES.c.run_id == run_id).order_by(SCORES.c.id)
@@ -542,7 +607,18 @@ def _with_tables(database: Database, storage: str) -> Database:
         META.create_all(database.engine)
         with database.write() as connection:
             connection.execute(sa.insert(SCHEMA).values(version=SCHEMA_VERSION))
+    else:
+        _migrate(database, version)
     return database
+
+
+def _migrate(database: Database, version: int) -> None:
+    """Bring an older record to this version; killed at any moment, it is of a version that is written in it."""
+    for number in range(version + 1, SCHEMA_VERSION + 1):
+        with database.write() as connection:
+            for statement in MIGRATIONS[number]:
+                connection.exec_driver_sql(statement)
+            connection.execute(sa.insert(SCHEMA).values(version=number))
 
 
 def _schema_version(database: Database) -> int | None:
@@ -615,4 +691,5 @@ def _cell(row: Any) -> CellRow:
         attempts=row.attempts,
         cause=row.cause,
         message=row.message,
+        rungs=tuple(row.rungs or ()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from nertune.spec.study import StudySpec
 USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
 
 
+CHECKPOINT = "checkpoint"  # folder, in an attempt's own or in its cell's, of what the next attempt goes on from
+MODEL = "model"  # folder, in an attempt's own, of weights that are not those of a seed folder
 CELL_WORDS = {"search": "trial", "candidate": "candidate", "final": "seed", "size": "size"}
 
 
@@ -64,6 +67,11 @@ class StudyFolder:
         return self.work / "candidates"
 
     @property
+    def best_trial(self) -> Path:
+        """The weights of the best trial, where `search.keep` asks for them."""
+        return self.root / "best-trial"
+
+    @property
     def tensorboard(self) -> Path:
         return self.root / "tensorboard"
 
@@ -74,6 +82,19 @@ class StudyFolder:
     def attempt(self, cell: str, number: int) -> Path:
         """Where one attempt writes, and nobody else."""
         return self.work / cell / str(number)
+
+    def checkpoint(self, cell: str) -> Path:
+        """What the attempts at a cell left for the next one."""
+        return self.work / cell / CHECKPOINT
+
+    def forget(self, cell: str) -> None:
+        """Remove all that the attempts at a cell left: it has its outcome."""
+        shutil.rmtree(self.work / cell, ignore_errors=True)
+
+    def attempts(self, cell: str) -> list[Path]:
+        """The folders of a cell's attempts that are still there, in their order."""
+        folders = [path for path in (self.work / cell).glob("*") if path.name.isdecimal()]
+        return sorted(folders, key=lambda path: int(path.name))
 
     def log(self, cell: str, number: int) -> Path:
         return self.logs / f"{cell}-{number}.log"

@@ -17,6 +17,7 @@ class SearchOutcome:
 
     cells      every cell of the study, by number
     ranked     finished ones with a finite score, best first
+    pruned     those that were cut short, the ones that ran longest first, of these the best
     finished   nothing is left to run within the study's totals
     seconds    of the search, over all calls
     facts      what the record has fixed: threads, precision
@@ -26,6 +27,7 @@ class SearchOutcome:
     spec: StudySpec
     cells: tuple[CellRow, ...]
     ranked: tuple[CellRow, ...]
+    pruned: tuple[CellRow, ...]
     finished: bool
     seconds: float
     facts: Mapping[str, Any]

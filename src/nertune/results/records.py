@@ -49,7 +49,7 @@ class FitRecord:
     steps, epochs          done in all, which is fewer than asked for after early stopping
     dev                    dev scores at the best epoch, in the fit's own precision; None when there is no dev
     train                  runtime (s), loss (mean over the fit), samples, steps per second
-    stopped                None, or why the fit ended early: "patience" | "verdict"
+    stopped                None, or why the fit ended early: "patience" | "verdict" | "pause"
     """
 
     best_epoch: float
@@ -59,6 +59,25 @@ class FitRecord:
     dev: SplitScores | None
     train: Scores
     stopped: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> FitRecord:
+        return cls(**{**told, "dev": None if told["dev"] is None else SplitScores(**told["dev"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Why a trial was ended before its time.
+
+    share   of its epochs that it had done
+    reason  for the user
+    """
+
+    share: float
+    reason: str
 
 
 def split_of_fit(split: str, number: int | None) -> str:

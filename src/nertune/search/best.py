@@ -49,6 +49,17 @@ def rank(cells: Sequence[CellRow], objective: str) -> list[CellRow]:
     return [cell for value, cell in sorted(finite, key=lambda found: (sign * found[0], found[1].number))]
 
 
+def rank_pruned(cells: Sequence[CellRow], objective: str) -> list[CellRow]:
+    """Cells that were cut short: those that ran longest first, of these the best; ties go to the lower number."""
+    sign = 1 if is_minimised(objective) else -1
+
+    def place(cell: CellRow) -> tuple[float, float, int]:
+        value = objective_value(cell, objective)
+        return (-cell.rungs[-1]["share"], math.inf if value is None else sign * value, cell.number)
+
+    return sorted((cell for cell in cells if cell.state == "pruned"), key=place)
+
+
 def n_since_best(cells: Sequence[CellRow], objective: str) -> int:
     """Finished cells, failed ones included, that came after the best one by their numbers; all while there is none."""
     ranked = rank(cells, objective)

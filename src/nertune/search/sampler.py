@@ -27,6 +27,7 @@ from nertune.spec.study import StudySpec
 
 # Told to a sampler as a bad region, not as a mishap: TPE ignores FAIL and would then spend its trials there.
 BAD_REGION = ("nan", "oom", "timeout")
+PER = 1000  # Optuna counts moments of a trial in whole steps: thousandths of it
 ASKS_BEFORE_ENUMERATION = 32
 RANDOM_DRAWS = 1000  # in a space too large to count, where one of the first few is new
 
@@ -163,11 +164,14 @@ def frozen_trial(cell: CellRow, *, spec: StudySpec, distributions: dict[str, Bas
         for key, distribution in distributions.items()
         if key in cell.point and _holds(distribution, _optuna_choice(_as_listed(spec, key, cell.point[key])))
     }
-    value = objective_value(cell, spec.search.objective)
+    objective = spec.search.objective
+    value = objective_value(cell, objective)
     state = trial_state(cell, value)
+    rungs = {round(rung["share"] * PER): rung["scores"].get(objective) for rung in cell.rungs}
     return create_trial(
         state=state,
         value=value if state == TrialState.COMPLETE else None,
+        intermediate_values={step: score for step, score in rungs.items() if score is not None},
         params=params,
         distributions={key: distributions[key] for key in params},
         user_attrs={"nertune:cell": cell.number, **({"nertune:cause": cell.cause} if cell.cause else {})},

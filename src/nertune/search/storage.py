@@ -63,6 +63,7 @@ def _final_prefix(cells: Sequence[CellRow]) -> list[CellRow]:
 
 def _agree(shown: Sequence[optuna.trial.FrozenTrial], wanted: Sequence[optuna.trial.FrozenTrial]) -> bool:
     return len(shown) <= len(wanted) and all(
-        (old.state, old.values, old.params, old.distributions) == (new.state, new.values, new.params, new.distributions)
+        (old.state, old.values, old.params, old.distributions, old.intermediate_values)
+        == (new.state, new.values, new.params, new.distributions, new.intermediate_values)
         for old, new in zip(shown, wanted, strict=False)
     )

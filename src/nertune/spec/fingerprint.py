@@ -68,7 +68,7 @@ def study_identity(spec: StudySpec, *, data: Mapping[str, str]) -> dict[str, Any
     """
     tree = spec.model_dump(mode="json", exclude=set(NOT_IDENTITY))
     space = tree["search"].pop("space")
-    for name in ("trials", "timeout", "patience"):
+    for name in ("trials", "timeout", "patience", "keep"):
         tree["search"].pop(name)
     for section, name in PATHS:
         tree[section].pop(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fractions
 import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def read_duration(value: object) -> object:
@@ -29,6 +30,23 @@ def read_names(value: object) -> object:
     ]
 
 
+def read_shares(value: object) -> object:
+    """A list of numbers, some of which are written as fractions: `1/9`."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [float(fractions.Fraction(item)) if isinstance(item, str) and is_fraction(item) else item for item in value]
+
+
+def is_fraction(text: str) -> bool:
+    return re.fullmatch(r"\s*\d+\s*/\s*[1-9]\d*\s*", text) is not None
+
+
+def check_rungs(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if list(shares) != sorted(set(shares)) or shares[-1] != 1:
+        raise ValueError("are shares that rise and end with 1; write for example [1/9, 1/3, 1]")
+    return shares
+
+
 Duration = Annotated[
     float, BeforeValidator(read_duration), Field(gt=0, json_schema_extra={"type": ["number", "string"]})
 ]
@@ -39,6 +57,12 @@ Files = Path | tuple[Path, ...]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(gt=0, le=100)]
+Rungs = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1, json_schema_extra={"type": ["string", "number"]})], ...],
+    Field(min_length=2),
+    BeforeValidator(read_shares),
+    AfterValidator(check_rungs),
+]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

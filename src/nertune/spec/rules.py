@@ -173,6 +173,26 @@ def _lora(spec: StudySpec) -> Iterator[Contradiction]:
         yield Contradiction("train.lora", "has nothing to learn where train.freeze is encoder", "train.freeze: none")
 
 
+def _pruning(spec: StudySpec) -> Iterator[Contradiction]:
+    search = spec.search
+    if search.pruner == "halving" and search.sampler != "grid" and search.trials is None:
+        yield Contradiction(
+            "search.pruner",
+            "is halving, which compares all trials with each other, but nothing says how many there are",
+            "search.trials: 60, or search.pruner: hyperband",
+        )
+    if search.pruner in ("halving", "hyperband") and search.patience is not None:
+        yield Contradiction(
+            "search.patience",
+            f"counts trials that ran to their end, where search.pruner: {search.pruner} decides which do",
+            "search.timeout, or search.pruner: median",
+        )
+    if search.keep == "best" and (spec.protocol.repeat or spec.protocol.kfold):
+        yield Contradiction(
+            "search.keep", "is best, but with this protocol a trial is several fits", "search.keep: none"
+        )
+
+
 RULES: tuple[Callable[[StudySpec], Iterator[Contradiction]], ...] = (
     _crf,
     _readings,
@@ -182,6 +202,7 @@ RULES: tuple[Callable[[StudySpec], Iterator[Contradiction]], ...] = (
     _labels_once,
     _searched_beside_stages,
     _lora,
+    _pruning,
 )
 
 

@@ -22,6 +22,7 @@ KIND_WORDS = {
     "string": "text",
     "boolean": "`true`, `false`",
     str(["number", "string"]): "duration",
+    str(["string", "number"]): "share, also written as a fraction",
     str(list(SCALAR)): "text",
 }
 FROM_THE_FILE = ("name", "output")  # what `load` fills in from the file's own name

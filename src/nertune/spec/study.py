@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from nertune.spec.data_section import DataSpec, SplitSpec
-from nertune.spec.kinds import Count, Duration, Percent, Section
+from nertune.spec.kinds import Count, Duration, Percent, Rungs, Section
 from nertune.spec.model_section import HeadOptions, HeadSpec, ModelSpec
 from nertune.spec.train_section import LoraSpec, StageSpec, TrainSpec
 
@@ -50,6 +50,21 @@ class SearchSpec(Section):
     patience: Count | None = Field(
         None,
         description="The search ends when so many finished cells after the best one, by their numbers, gave no better score; null: never",
+    )
+    pruner: Literal["none", "median", "halving", "hyperband"] = Field(
+        "none",
+        description="Which trials are cut short. `none`: none is; `halving`: all pause after the first of `rungs`, one in `eta` goes on to the next; `hyperband`: the same in brackets, for `tpe` and `random`; `median`: one whose best is behind the median of the finished ones",
+    )
+    rungs: Rungs = Field(
+        (1 / 9, 1 / 3, 1.0),
+        description="halving and hyperband: the shares of a trial's optimizer steps after which trials are compared, for example `[1/9, 1/3, 1]`; the last is 1. With `protocol`, shares of a trial's fits",
+    )
+    eta: Annotated[int, Field(ge=2)] = Field(
+        3, description="halving and hyperband: one of so many trials goes on from each rung, rounded up"
+    )
+    keep: Literal["none", "best"] = Field(
+        "none",
+        description="Weights of trials. `none`: the search keeps scores only; `best`: those of the best trial lie in `OUTPUT/best-trial`, for any transformers program",
     )
     objective: str = Field(
         "f1",
@@ -140,6 +155,10 @@ class ExecuteSpec(Section):
     hang_after: Duration = Field(
         120.0,
         description="A worker silent for longer than this, and than 20 times the slowest record so far, is replaced",
+    )
+    checkpoint_every: Duration | None = Field(
+        60.0,
+        description="A fit is written down at the end of an epoch when so much time has passed; one that is killed goes on from there, to the same scores. null: it begins anew",
     )
     frozen_cache: Annotated[float, Field(ge=0)] = Field(
         8.0,

@@ -74,6 +74,7 @@ class Follower:
         self.study = study
         self.seen = 0  # the highest run id looked at
         self.open: dict[int, Any] = {}
+        self.resting: set[int] = set()  # runs that have paused: told until there, closed until they go on
         self._database, self._writer, self._state_file = database, writer, state_file
         self._known_as, self._continues = known_as, continues
         self._lock = state_file.with_suffix(".lock").open("a")
@@ -89,7 +90,9 @@ class Follower:
             faulthandler.dump_traceback_later(STUCK_S, exit=True)  # a C thread: works while Aim holds the interpreter
             run = self.open.get(row["id"]) or self._begin(row)
             self._track_steps(run, row["id"])
-            if row["state"] != "running":
+            if row["state"] == "paused":
+                self._rest(row["id"])
+            elif row["state"] != "running":
                 self._end(run, row)
             self._save()
         faulthandler.cancel_dump_traceback_later()
@@ -109,11 +112,22 @@ class Follower:
     def _pending(self) -> list[Row]:
         """Runs that are new or were open at the last look; a final state is read before the steps, which precede it."""
         open_rows = self._database.runs(self.study, ids=list(self.open)) if self.open else []
+        if self.resting:
+            rested = self._database.runs(self.study, ids=sorted(self.resting))
+            open_rows += [row for row in rested if row["state"] != "paused"]
         new_rows = self._database.runs(self.study, after=self.seen)
         self.seen = max((row["id"] for row in new_rows), default=self.seen)
         return [*open_rows, *(row for row in new_rows if row["id"] not in self.done)]
 
+    def _rest(self, run_id: int) -> None:
+        """Close a run that may go on later: hundreds of open ones would be too many files."""
+        self._writer.leave(self.open.pop(run_id))
+        self.resting.add(run_id)
+        if not self._continues:
+            self.cursors.pop(run_id, None)
+
     def _begin(self, row: Row) -> Any:
+        self.resting.discard(row["id"])
         run = self._writer.begin(row, facts=attempt_facts(row["attempt_id"], database=self._database))
         self.open[row["id"]] = run
         return run

@@ -92,12 +92,14 @@ class Course:
             "best": self.best.to_state() if self.best else None,
             "n_worse": self._n_worse,
             "kept": self._kept,
+            "between": self._between.to_state() if self._between else None,
         }
 
     def go_on(self, state: Mapping[str, Any], *, heads: Sequence[Head]) -> None:
         """Go on from what `to_state` told."""
-        best = state["best"]
-        self.best = Evaluation.from_state(best, heads=heads) if best else None
+        self.best, self._between = (
+            Evaluation.from_state(state[name], heads=heads) if state[name] else None for name in ("best", "between")
+        )
         self._n_worse, self._kept = state["n_worse"], state["kept"]
 
     def restore_best(self, model: nn.Module) -> None:

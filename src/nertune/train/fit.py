@@ -111,7 +111,10 @@ def fit(
     callbacks = [Teller(tell, stop_after_epoch=stop_after_epoch), *load_callbacks(spec.train.callbacks)]
     stages = plan_stages(spec, steps_per_epoch=batches.steps_per_epoch, stop_after_epoch=stop_after_epoch)
     pause_at = breaks.pause_at(stages[-1].end_step) if breaks else None
-    passed = Passed.until(read_checkpoint(breaks.found, key=breaks.key) if breaks else None, model=learner.model)
+    found = read_checkpoint(breaks.found, key=breaks.key) if breaks else None
+    if found is not None and pause_at is not None and found.state["global_step"] >= pause_at:
+        return _paused(found, spec=spec, base=base), learner.finish()  # it only was not told any more
+    passed = Passed.until(found, model=learner.model)
     for stage in stages[passed.n_stages :]:
         forget_accelerator()
         learner.freeze(stage.train)
@@ -379,6 +382,13 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
         if best is not None:
             self.state.best_global_step = best.step
             self.state.best_metric = best.scores.overall[self._spec.search.objective]
+
+
+def _paused(found: Checkpoint, *, spec: StudySpec, base: Base) -> FitRecord:
+    """What a fit said at its pause."""
+    course = Course(objective=spec.search.objective, patience=None, ask=lambda _: "continue")
+    course.go_on(found.course, heads=base.heads)
+    return record_of(course, state=TrainerState(**found.state), metrics=found.metrics, paused=True)
 
 
 def _batches(train: EncodedSplit, *, spec: StudySpec, seed: int, layout: Layout) -> TrainBatches:

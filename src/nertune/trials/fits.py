@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from nertune.models.build import Base
@@ -12,11 +15,14 @@ from nertune.protocols.reduce import TrialRecord, mean_scores, reduce_fits
 from nertune.results.records import FitRecord, StepRecord, split_of_fit
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
+from nertune.train.breaks import PAUSED, Breaks
 from nertune.train.fit import NonFiniteError, fit
 from nertune.train.optim import Precision
 from nertune.trials.job import Job
+from nertune.trials.passed import fits_until, key_of, read_fits, write_fits
 from nertune.trials.splits import Splits, fold_splits, learned_split
 
+FILE = "fit.pt"  # of a fit's checkpoint, in the folder of that name
 PULSE_EVERY_S = 5.0
 PULSE = {"pulse": True}
 
@@ -39,18 +45,31 @@ class Place(Protocol):
     def threads(self) -> int: ...
 
 
-def run_fits(job: Job, base: Base, splits: Splits, line: Line, place: Place) -> TrialRecord:
+def run_fits(
+    job: Job, base: Base, splits: Splits, line: Line, place: Place, *, keep: Callable[[Any], None] | None = None
+) -> TrialRecord:
     """What the fits of a point come to; a verdict on those that are over ends the others.
 
+    keep  is given the model of the only fit, if that ran to its end
+
+    Fits that an earlier attempt has done are not done again.
     Raises  NonFiniteError, with the fit named
     """
     planned = plan_fits(job.study.protocol, seed=job.seed)
-    records: list[FitRecord] = []
-    for one in planned:
-        record, _ = run_planned(job, base, splits, line, place, planned=one)
+    n_wanted = fits_until(job.pause_after, len(planned))  # None: all
+    records = read_fits(job, precision=_fixed_precision(job), device=place.device)[:n_wanted]
+    for one in planned[len(records) : n_wanted]:
+        record, model = run_planned(job, base, splits, line, place, planned=one)
         records.append(record)
-        if one.number is not None and line.ask(_so_far(records).to_json()) == "stop":
+        if one.number is None:
+            if keep is not None and record.stopped in (None, "patience"):
+                keep(model)
             break
+        write_fits(job, records, precision=_fixed_precision(job), device=place.device)
+        if line.ask(_so_far(records).to_json()) == "stop":
+            return reduce_fits(planned, records)
+    if n_wanted is not None:
+        records[-1] = replace(records[-1], stopped=PAUSED)
     return reduce_fits(planned, records)
 
 
@@ -83,7 +102,8 @@ def run_fit(
 ) -> tuple[FitRecord, Any]:
     """A fit of the job's point, with the job's seed unless the plan says another."""
     planned = planned or PlannedFit(job.seed)
-    return fit(
+    breaks = _breaks(job, planned, place)
+    record, model = fit(
         base,
         train=train,
         dev=dev,
@@ -97,6 +117,22 @@ def run_fit(
         pulse=Pulse(line),
         stop_after_epoch=job.stop_after_epoch,
         tensorboard=job.tensorboard,
+        breaks=breaks,
+    )
+    if record.stopped != PAUSED:
+        breaks.file.unlink(missing_ok=True)
+    return record, model
+
+
+def _breaks(job: Job, planned: PlannedFit, place: Place) -> Breaks:
+    """Several fits of a trial pause between one and the next. A callback of the user's knows nothing of checkpoints."""
+    inside = Path(planned.name) / FILE
+    return Breaks(
+        file=job.checkpoint_path / inside,
+        found=None if job.resume is None else Path(job.resume) / inside,
+        key=key_of(job, planned.to_json(), precision=_fixed_precision(job), device=place.device),
+        pause_after=job.pause_after if planned.number is None else None,
+        every_s=None if job.study.train.callbacks else job.checkpoint_every,
     )
 
 

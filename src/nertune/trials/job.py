@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nertune.results.layout import CHECKPOINT, MODEL
 from nertune.spec.study import StudySpec, TrainSpec
 
 JobKind = Literal["look", "prepare", "trial", "seed"]
@@ -33,10 +34,14 @@ class Job:
     folder             where the job may write, and nothing else does
     encoded            the study's cache of encoded splits
     device_batch_size  at most so many examples at once; None in the jobs that find out how many suit the device
+    resume             folder of what an earlier attempt left (`checkpoint_path`), which this one goes on from
+    checkpoint_every   seconds of a fit that are worth a checkpoint; None: none are
+    pause_after        share of a trial's steps, or of its fits, after which it is written down and ended
     stop_after_epoch   train and dev are learned from as one: end after so many epochs, the schedule being that of all
     target             where the folder will lie in the end; paths in spec.yaml are relative to it
     weights            a seed folder whose weights are scored as they are, instead of a fit
     keeps_weights      False: scores and predictions only stay in the folder
+    saves_model        a trial's weights, at its best epoch, are left in folder/model
     marks              what environment.json is to say of the fit, by which a later call knows it
     tensorboard        write event files to folder/runs
     command            the command line, for environment.json
@@ -54,10 +59,14 @@ class Job:
     encoded: str
     parts: str | None = None
     device_batch_size: int | None = None
+    resume: str | None = None
+    checkpoint_every: float | None = None
+    pause_after: float | None = None
     stop_after_epoch: int | None = None
     target: str | None = None
     weights: str | None = None
     keeps_weights: bool = True
+    saves_model: bool = False
     marks: Mapping[str, str] = field(default_factory=dict)
     tensorboard: bool = False
     command: str = ""
@@ -70,6 +79,11 @@ class Job:
         return cls(**{**told, "labels": tuple(told["labels"]), "splits": tuple(told["splits"])})
 
     @property
+    def checkpoint_path(self) -> Path:
+        """What the attempt leaves for the next one, if it is cut off."""
+        return self.path / CHECKPOINT
+
+    @property
     def study(self) -> StudySpec:
         return StudySpec.model_validate(self.spec)
 
@@ -80,7 +94,8 @@ class Job:
     @property
     def model_path(self) -> Path:
         """Where the weights are written."""
-        return self.path if self.keeps_weights else self.path / "model"
+        is_whole_folder = self.kind == "seed" and self.keeps_weights
+        return self.path if is_whole_folder else self.path / MODEL
 
 
 def device_batch_size(train: TrainSpec, *, pieces_per_window: float, device: str, threads: int) -> int:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -21,6 +22,7 @@ from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
 from nertune.tasks.windows import find_frame
+from nertune.train.breaks import PAUSED
 from nertune.train.checkpoints import save_model
 from nertune.train.optim import Precision
 from nertune.train.predict import predict
@@ -95,8 +97,10 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
 def trial(job: Job, line: Line, place: Place) -> dict[str, Any]:
     """The fits of a point, scored on dev at their best epochs."""
     loaded = load_model(job)
-    record = run_fits(job, loaded.base, open_splits(job, loaded), line, place)
-    return _outcome(record.best_epoch, record.best_step, record.scores)
+    keep = partial(save_model, tokenizer=loaded.tokenizer, folder=job.model_path) if job.saves_model else None
+    record = run_fits(job, loaded.base, open_splits(job, loaded), line, place, keep=keep)
+    outcome = _outcome(record.best_epoch, record.best_step, record.scores)
+    return {**outcome, "paused": record.stopped == PAUSED}
 
 
 def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
@@ -112,6 +116,7 @@ def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
     seconds = time.monotonic() - began
     write_spec(job)
     write_environment(job, fit=fit_facts, threads=place.threads, device=place.device, seconds=seconds)
+    shutil.rmtree(job.checkpoint_path, ignore_errors=True)
     if not job.keeps_weights:
         shutil.rmtree(job.model_path)
     write_results(job.path, {**results, "all": _merged(results)})

@@ -25,7 +25,7 @@ from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job
 from nertune.workflows.opening import Opened, command_line, tell_trouble
-from nertune.workflows.run_search import device_batch, limits_of, parameters_of
+from nertune.workflows.run_search import checkpoint_of, device_batch, limits_of, parameters_of
 from nertune.workflows.session import Session
 
 DONE = "all_results.json"  # a seed folder with it is whole
@@ -217,6 +217,8 @@ class Finals:
             encoded=str(session.folder.encoded),
             parts=self._opened.corpus.parts,
             device_batch_size=device_batch_size,
+            resume=checkpoint_of(session, cell),
+            checkpoint_every=spec.execute.checkpoint_every,
             stop_after_epoch=self._stop_after_epoch(cell.stage, candidate),
             target=str(self.folder_of(cell, candidate)),
             weights=None if weights is None else str(weights),

@@ -9,10 +9,10 @@ from nertune.errors import NoScoreError, StudyConflictError, Where
 from nertune.results.database import open_database
 from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import SearchOutcome
-from nertune.search.best import rank
+from nertune.search.best import rank, rank_pruned
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
-from nertune.workflows.run_search import is_finished
+from nertune.workflows.search_cells import is_finished
 
 
 def best(study_file: Path, *, edits: Sequence[str] = ()) -> SearchOutcome:
@@ -41,6 +41,7 @@ def best(study_file: Path, *, edits: Sequence[str] = ()) -> SearchOutcome:
         spec=spec,
         cells=tuple(cells),
         ranked=tuple(ranked),
+        pruned=tuple(rank_pruned(cells, spec.search.objective)),
         finished=is_finished(spec, cells, sampler=make_sampler(spec), seconds=seconds),
         seconds=seconds,
         facts=study.facts,

@@ -33,7 +33,8 @@ from nertune.workflows.opening import (
     tell_encoding,
     tell_findings,
 )
-from nertune.workflows.run_search import is_finished, write_best_file
+from nertune.workflows.run_search import write_best_file
+from nertune.workflows.search_cells import is_finished
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
 

@@ -28,7 +28,7 @@ from nertune.workflows.opening import (
     preparing_job,
     tell_checkpoint,
 )
-from nertune.workflows.run_search import cells_wanted
+from nertune.workflows.search_cells import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
 START_S = 8.0  # imports and the first look at the model, on 2 cores

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from nertune.execute.executor import Executor
 from nertune.protocols import plan_fits
 from nertune.report.progress import Progress, State
 from nertune.report.tables import trial_rows
-from nertune.results.database import CellRow, StudyRow, open_database
-from nertune.results.files import write_csv
-from nertune.results.layout import cell_name
+from nertune.results.database import CellRow, Settlement, StudyRow, open_database
+from nertune.results.files import move_files, replace_folder, write_csv
+from nertune.results.layout import MODEL, cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
-from nertune.search.best import n_since_best, rank, read_best, write_best
+from nertune.search.best import rank, rank_pruned, read_best, write_best
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
-from nertune.spec.fingerprint import flatten, point_id
+from nertune.spec.fingerprint import flatten
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
@@ -41,8 +42,10 @@ from nertune.workflows.opening import (
     tell_findings,
     tell_trouble,
 )
+from nertune.workflows.search_cells import SearchCells, cells_wanted, is_finished
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
+AT_A_RUNG = Settlement("pruned", "pruned", cause="pruned")
 VIEW_EVERY_S = 2.0  # how often files and views made from the record are renewed during the search
 
 
@@ -87,30 +90,6 @@ def search(
             return _conclude(session, sampler=sampler)
 
 
-def cells_wanted(spec: StudySpec, sampler: Sampler) -> int | None:
-    """How many cells the study comes to; None when only its time limit ends it."""
-    bounds = [bound for bound in (sampler.size, spec.search.trials) if bound is not None]
-    return min(bounds) if bounds else None
-
-
-def is_finished(spec: StudySpec, cells: Sequence[CellRow], *, sampler: Sampler, seconds: float) -> bool:
-    """Whether nothing is left to run within the study's totals of cells and time, and its patience."""
-    if is_cut_short(spec, cells, seconds=seconds):
-        return True
-    if any(cell.is_open for cell in cells):
-        return False
-    if spec.search.trials is not None and len(cells) >= spec.search.trials:
-        return True
-    return sampler.size is not None and sampler.next_point(cells) is None
-
-
-def is_cut_short(spec: StudySpec, cells: Sequence[CellRow], *, seconds: float) -> bool:
-    """Whether no cell may start although there may be some: the time is up, or nothing better came for too long."""
-    search = spec.search
-    is_late = search.timeout is not None and seconds >= search.timeout
-    return is_late or (search.patience is not None and n_since_best(cells, search.objective) >= search.patience)
-
-
 def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
     """Whether the record holds the whole search already, so that no worker is needed."""
     database = open_database(spec.storage)
@@ -119,54 +98,6 @@ def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
     finally:
         database.close()
     return is_finished(spec, cells, sampler=sampler, seconds=float(study.facts.get("search_seconds", 0.0)))
-
-
-class SearchCells:
-    """The study's cells as the coordinator takes them: open ones first, then new points while the totals allow."""
-
-    def __init__(self, session: Session, *, sampler: Sampler) -> None:
-        self._session = session
-        self._sampler = sampler
-        self._began = time.monotonic()
-        self._before_s = float(session.study.facts.get("search_seconds", 0.0))
-
-    @property
-    def seconds(self) -> float:
-        """Time of the search so far, over all calls."""
-        return self._before_s + time.monotonic() - self._began
-
-    def take(self) -> CellRow | None:
-        cells = self._cells()
-        if self._is_over(cells):
-            return None
-        return next((cell for cell in cells if cell.state in ("waiting", "interrupted")), None) or self._add(cells)
-
-    def look_ahead(self) -> None:
-        cells = self._cells()
-        if not self._is_over(cells) and not any(cell.state in ("waiting", "interrupted") for cell in cells):
-            self._add(cells)
-
-    def _is_over(self, cells: Sequence[CellRow]) -> bool:
-        return is_cut_short(self._session.spec, cells, seconds=self.seconds)
-
-    def _cells(self) -> list[CellRow]:
-        return self._session.database.cells(self._session.study, "search")
-
-    def _add(self, cells: Sequence[CellRow]) -> CellRow | None:
-        spec = self._session.spec
-        if spec.search.trials is not None and len(cells) >= spec.search.trials:
-            return None
-        point = self._sampler.next_point(cells)
-        if point is None:
-            return None
-        return self._session.database.add_cell(
-            self._session.study,
-            stage="search",
-            number=len(cells),
-            point=point,
-            point_id=point_id(spec, point),
-            seed=spec.search.seed,
-        )
 
 
 def _run_cells(
@@ -179,7 +110,7 @@ def _run_cells(
     total: int | None,
 ) -> None:
     spec = session.spec
-    source = SearchCells(session, sampler=sampler)
+    source = SearchCells(session, sampler=sampler, on_pruned=lambda cell: progress.ended(cell, AT_A_RUNG))
     views = _Views(session, source)
     tracker = open_tracker(spec.track, storage=spec.storage, study=spec.name, folder=session.folder)
     work = Work(
@@ -188,14 +119,20 @@ def _run_cells(
         folder=session.folder,
         cells=source,
         make_job=lambda cell, folder, batch: trial_job(
-            session, opened, cell=cell, folder=folder, device_batch_size=batch
+            session,
+            opened,
+            cell=cell,
+            folder=folder,
+            device_batch_size=batch,
+            pause_after=source.pause_after(cell),
         ).to_json(),
-        keep=lambda cell, folder, _outcome: _keep_trial(session, cell, folder),
+        keep=lambda cell, folder, outcome: _keep_trial(session, cell, folder, outcome=outcome),
         run_name=lambda cell: cell_name(cell.stage, cell.number),
         parameters=lambda cell: parameters_of(apply_point(spec, cell.point), seed=cell.seed),
         batch_of=lambda cell: device_batch(session, apply_point(spec, cell.point), executor=executor),
         watcher=progress,
         limits=limits_of(spec),
+        judge=source.judge,
         renew_lease=session.renew_lease,
         after_outcome=views.renew,
         every_tick=tracker.check,
@@ -211,7 +148,15 @@ def _run_cells(
         tell_trouble(tracker, progress.say)
 
 
-def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, device_batch_size: int) -> Job:
+def trial_job(
+    session: Session,
+    opened: Opened,
+    *,
+    cell: CellRow,
+    folder: Path,
+    device_batch_size: int,
+    pause_after: float | None,
+) -> Job:
     """The fits of a point on train, scored on dev. Its corpus has no test to look at."""
     spec = session.spec
     fingerprints = {name: split.fingerprint for name, split in opened.corpus.splits.items() if name != "test"}
@@ -228,9 +173,19 @@ def trial_job(session: Session, opened: Opened, *, cell: CellRow, folder: Path, 
         encoded=str(session.folder.encoded),
         parts=opened.corpus.parts,
         device_batch_size=device_batch_size,
+        resume=checkpoint_of(session, cell),
+        checkpoint_every=spec.execute.checkpoint_every,
+        pause_after=pause_after,
+        saves_model=spec.search.keep == "best",
         tensorboard=spec.track.tensorboard,
         command=command_line(),
     )
+
+
+def checkpoint_of(session: Session, cell: CellRow) -> str | None:
+    """The folder of what earlier attempts at a cell left, if there is one."""
+    folder = session.folder.checkpoint(cell_name(cell.stage, cell.number))
+    return str(folder) if folder.is_dir() else None
 
 
 def limits_of(spec: StudySpec) -> Limits:
@@ -312,14 +267,23 @@ def is_edited(session: Session) -> bool:
         return True
 
 
-def _keep_trial(session: Session, cell: CellRow, folder: Path) -> None:
-    """A trial leaves nothing but its records, and the event files of its fits when asked."""
+def _keep_trial(session: Session, cell: CellRow, folder: Path, *, outcome: Mapping[str, Any]) -> None:
+    """A trial leaves its records, and when asked the event files of its fits, and the weights of the best."""
     target = session.folder.tensorboard / cell_name(cell.stage, cell.number)
-    shutil.rmtree(target, ignore_errors=True)
+    if not cell.rungs:
+        shutil.rmtree(target, ignore_errors=True)
     for events in (*folder.glob("runs"), *folder.glob("*/runs")):
-        own = target / events.parent.relative_to(folder)
-        own.parent.mkdir(parents=True, exist_ok=True)
-        events.rename(own)
+        move_files(events, target / events.relative_to(folder))
+    if (folder / MODEL).is_dir() and _is_best(session, cell, outcome=outcome):
+        replace_folder(folder / MODEL, session.folder.best_trial)
+
+
+def _is_best(session: Session, cell: CellRow, *, outcome: Mapping[str, Any]) -> bool:
+    """Whether this outcome, not recorded yet, makes its cell the best so far."""
+    others = [one for one in session.database.cells(session.study, "search") if one.id != cell.id]
+    scores = {split: found["overall"] for split, found in outcome["scores"].items()}
+    ranked = rank([*others, replace(cell, state="complete", scores=scores)], session.spec.search.objective)
+    return bool(ranked) and ranked[0].id == cell.id
 
 
 def _reopen_failed(session: Session) -> None:
@@ -366,6 +330,7 @@ def _conclude(session: Session, *, sampler: Sampler) -> SearchOutcome:
         spec=spec,
         cells=tuple(cells),
         ranked=tuple(rank(cells, spec.search.objective)),
+        pruned=tuple(rank_pruned(cells, spec.search.objective)),
         finished=is_finished(spec, cells, sampler=sampler, seconds=seconds),
         seconds=seconds,
         facts=session.study.facts,
