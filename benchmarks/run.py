@@ -22,9 +22,11 @@ from typing import Any, get_args
 from rich.console import Console
 
 import grids
+from finals import best_and_train
 from grids import CLASSIC, QUALITY, SHORT, form_comparison
 from nertune.data.examples import Task
 from nertune.errors import NertuneError
+from predictions import prediction
 from rows import Row, make_table, notes
 from sets import Encoder, default_encoder
 from turns import Comparison, Runs, compare
@@ -41,6 +43,8 @@ ROWS: Mapping[str, Callable[[Inputs], Comparison]] = {
     "halving": grids.halving,
     "head": grids.head,
     "top-layers": grids.top_layers,
+    "best-and-train": best_and_train,
+    "prediction": prediction,
 }
 
 
