@@ -21,6 +21,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 
+import course
 import grids
 from finals import best_and_train
 from grids import CLASSIC, QUALITY, SHORT, form_comparison
@@ -45,6 +46,8 @@ ROWS: Mapping[str, Callable[[Inputs], Comparison]] = {
     "top-layers": grids.top_layers,
     "best-and-train": best_and_train,
     "prediction": prediction,
+    "overhead": course.overhead,
+    "start": course.start,
 }
 
 

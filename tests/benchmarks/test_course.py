@@ -1,0 +1,67 @@
+"""What a search takes besides its fits, measured with jobs that sleep; and the moment of the first step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searched import WORK
+
+import course
+from course import OverheadRun, overhead, overhead_rows, read_first, run_overhead, start_row
+from first_step import FirstStep
+from nertune.testing import check_callback
+from sets import Encoder
+from turns import Run
+from works import Inputs
+
+
+def test_cost_of_a_trial_is_what_its_job_did_not_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [{"began": 1.0, "ended": 2.0, "slept_s": 0.5}, {"began": 2.25, "ended": 3.0, "slept_s": 0.5}]
+
+    def fake(work: Any, *, seed: int, trials: int, folder: Path) -> tuple[float, list[dict[str, float]]]:
+        return (4.0, jobs[:1]) if trials == 1 else (4.75, jobs)
+
+    monkeypatch.setattr(course, "search_of_stubs", fake)
+    assert run_overhead(WORK, seed=42, folder=tmp_path) == OverheadRun(8.75, 250.0, (250.0,))
+
+
+def test_overhead_and_waiting_are_rows_of_their_own() -> None:
+    done = [OverheadRun(1.0, cost, (4.0, wait, 500.0)) for cost, wait in ((20.0, 8.0), (40.0, 9.0), (25.0, 12.0))]
+    cost, wait = overhead_rows({"nertune": done}, n=40)
+    assert (cost.figure, cost.is_met, wait.figure, wait.is_met) == (25.0, True, 9.0, True)
+    assert wait.notes == ("the longest wait of a free worker was 500.0 ms",)
+
+
+def test_search_of_sleeping_jobs_is_measured(tmp_path: Path) -> None:
+    changes = {"batch_sizes": (8,), "learning_rates": (1e-3, 1e-4, 1e-5), "sentences": 8, "rounds": 1}
+    comparison = overhead(Inputs(tmp_path, Encoder("nobody/none"), {}, changes=changes))
+    (tmp_path / "run").mkdir()
+    run: Any = comparison.sides["nertune"].go(42, tmp_path / "run")
+    assert len(run.waits_ms) == 2
+    assert all(0 < wait < 10_000 for wait in run.waits_ms)
+
+
+def test_callback_that_notes_the_first_step_is_one_that_studies_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIRST_STEPS", str(tmp_path / "noted.txt"))
+    check_callback(FirstStep)
+
+
+def test_first_step_is_noted_once_a_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = tmp_path / "noted.txt"
+    monkeypatch.setenv("FIRST_STEPS", str(noted))
+    assert read_first(noted) is None
+    fits = FirstStep(), FirstStep()
+    for fit in (*fits, *fits):
+        fit.on_step_end(None, None, None)
+    moments = [float(line) for line in noted.read_text().splitlines()]
+    assert len(moments) == 2
+    assert read_first(noted) == min(moments)
+
+
+def test_start_is_the_median_of_the_rounds() -> None:
+    row = start_row(WORK, {"nertune": [Run(5.0), Run(9.0), Run(5.5)]})
+    assert (row.figure, row.is_met, row.plain) == (5.5, True, None)
