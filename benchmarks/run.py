@@ -31,6 +31,7 @@ from predictions import prediction
 from rows import Row, make_table, notes
 from sets import Encoder, default_encoder
 from turns import Comparison, Runs, compare
+from useful import useful
 from works import Form, Inputs, Source
 
 SHORT_MINUTES = 28.0  # of the half hour that `make bench` may take
@@ -48,6 +49,7 @@ ROWS: Mapping[str, Callable[[Inputs], Comparison]] = {
     "prediction": prediction,
     "overhead": course.overhead,
     "start": course.start,
+    "useful": useful,
 }
 
 
