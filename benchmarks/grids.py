@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean, median
+from typing import Any
 
 from nertune.data.examples import Task
 from rows import Goal, Row, compared_scores
@@ -70,7 +71,7 @@ def top_layers(inputs: Inputs) -> Comparison:
 def _whole(
     name: str, form: Form, inputs: Inputs, *, task: Task, goal: Goal, top_layers: int | None = None
 ) -> Comparison:
-    own = {} if top_layers is None else {"top_layers": top_layers}
+    own: dict[str, Any] = {} if top_layers is None else {"top_layers": top_layers}
     work = inputs.work(form, task=task, **own)
     return Comparison(
         name, inputs.form(form).rounds, sides_of(work), lambda runs: [whole_row(name, work, runs, goal=goal)]

@@ -30,7 +30,7 @@ from nertune.errors import NertuneError
 from predictions import prediction
 from rows import Row, make_table, notes
 from sets import Encoder, default_encoder
-from turns import Comparison, Runs, compare
+from turns import Comparison, Result, compare
 from useful import useful
 from works import Form, Inputs, Source
 
@@ -60,17 +60,16 @@ def main() -> int:
     try:
         inputs = inputs_of(options, folder=folder)
         comparisons = make_comparisons(options, inputs=inputs)
-        results = compare(comparisons, folder=folder, limit_s=limit_s(options))
-        rows = [one.make_rows(runs) for one, runs in zip(comparisons, results, strict=True)]
     except NertuneError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    results = compare(comparisons, folder=folder, limit_s=limit_s(options))
+    rows = [result.rows() for result in results]
     show([row for made in rows for row in made])
     if options.json:
         told = tell(rows, results=results, model=inputs.encoder.model)
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-    shutil.rmtree(folder)
-    return 0
+    return end(results, folder=folder)
 
 
 # ---- options
@@ -189,16 +188,26 @@ def show(rows: Sequence[Row]) -> None:
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def tell(rows: Sequence[Sequence[Row]], *, results: Sequence[Runs], model: str) -> list[dict[str, Any]]:
+def end(results: Sequence[Result], *, folder: Path) -> int:
+    """The exit code; what went wrong is said once more, and its files are kept."""
+    errors = {result.comparison.name: result.error for result in results if result.error is not None}
+    for name, error in errors.items():
+        print(f"{name}: {error}", file=sys.stderr)
+    if not errors:
+        shutil.rmtree(folder)
+    return max((error.exit_code for error in errors.values()), default=0)
+
+
+def tell(rows: Sequence[Sequence[Row]], *, results: Sequence[Result], model: str) -> list[dict[str, Any]]:
     """Rows, and with each what the sides did in every round."""
     return [
         {
             **row.to_json(),
             "model": model,
             "cpus": os.cpu_count(),
-            "runs": {side: [run.to_json() for run in done] for side, done in runs.items()},
+            "runs": {side: [run.to_json() for run in done] for side, done in result.runs.items()},
         }
-        for made, runs in zip(rows, results, strict=True)
+        for made, result in zip(rows, results, strict=True)
         for row in made
     ]
 

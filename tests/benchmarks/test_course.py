@@ -9,10 +9,11 @@ import pytest
 from searched import WORK
 
 import course
-from course import OverheadRun, overhead, overhead_rows, read_first, run_overhead, start_row
+from course import MANY, OverheadRun, overhead_rows, read_first, run_overhead, search_of_stubs, start_row
 from first_step import FirstStep
 from nertune.testing import check_callback
 from sets import Encoder
+from timed_jobs import EPOCHS, SLEEP_S
 from turns import Run
 from works import Inputs
 
@@ -34,13 +35,12 @@ def test_overhead_and_waiting_are_rows_of_their_own() -> None:
     assert wait.notes == ("the longest wait of a free worker was 500.0 ms",)
 
 
-def test_search_of_sleeping_jobs_is_measured(tmp_path: Path) -> None:
-    changes = {"batch_sizes": (8,), "learning_rates": (1e-3, 1e-4, 1e-5), "sentences": 8, "rounds": 1}
-    comparison = overhead(Inputs(tmp_path, Encoder("nobody/none"), {}, changes=changes))
-    (tmp_path / "run").mkdir()
-    run: Any = comparison.sides["nertune"].go(42, tmp_path / "run")
-    assert len(run.waits_ms) == 2
-    assert all(0 < wait < 10_000 for wait in run.waits_ms)
+def test_search_of_sleeping_jobs_notes_each_of_them(tmp_path: Path) -> None:
+    work = Inputs(tmp_path, Encoder("nobody/none"), {}).work(MANY, task="token")
+    wall_s, jobs = search_of_stubs(work, seed=42, trials=3, folder=tmp_path / "run")
+    assert [job["slept_s"] >= EPOCHS * SLEEP_S for job in jobs] == [True] * 3
+    assert jobs[0]["ended"] < jobs[1]["began"] < jobs[1]["ended"] < jobs[2]["began"]
+    assert jobs[2]["ended"] - jobs[0]["began"] < wall_s
 
 
 def test_callback_that_notes_the_first_step_is_one_that_studies_take(

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 import run
+from commands import SideError
 from nertune.data.corpus import read_corpus
 from nertune.spec.study import DataSpec
+from rows import Row
 from sets import ALL, DEMO_DATA, Encoder, spread_out, write_cut
+from turns import Comparison, Run, Side
 from works import Inputs
 
 RUN_PY = Path(run.__file__)
@@ -94,6 +97,26 @@ def test_test_is_opened_only_where_it_is_asked_for(tmp_path: Path) -> None:
     assert {path.stem for path in searched.iterdir()} == {"train", "dev"}
     assert {path.stem for path in refitted.iterdir()} == {"train", "dev", "test"}
     assert inputs.data("token", sentences=8) == searched
+
+
+def test_rows_that_came_to_their_end_are_shown_though_another_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def row_of(name: str, *, fails: bool) -> Any:
+        def go(seed: int, folder: Path) -> Run:
+            if fails:
+                raise SideError("no memory left")
+            return Run(2.0)
+
+        made = [Row(name, "work", 1, "s", None, 2.0, figure=2.0)]
+        return lambda inputs: Comparison(name, 1, {"nertune": Side(go)}, lambda runs: made)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the failed side's files are kept
+    monkeypatch.setattr(run, "ROWS", {name: row_of(name, fails=name == "bad") for name in ("bad", "good")})
+    monkeypatch.setattr(sys, "argv", ["run.py", "--rows", "all", "--model", "m", "--json", str(tmp_path / "rows.json")])
+    assert run.main() == 1
+    assert [row["name"] for row in json.loads((tmp_path / "rows.json").read_text())] == ["good"]
+    assert "bad: no memory left" in capsys.readouterr().err
 
 
 def run_benchmark(tmp_path: Path, *words: object) -> tuple[str, list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 import useful
 from sets import Encoder
-from useful import MatrixRun, count_parameters, make_row, run_matrices, useful_rate
+from useful import MatrixRun, count_parameters, make_row, rates_at_once, run_matrices, useful_rate
 
 
 def test_parameters_are_those_of_the_layers(bert_folder: Path) -> None:
@@ -32,11 +32,12 @@ def test_share_is_of_the_faster_type_of_number(monkeypatch: pytest.MonkeyPatch) 
     assert (row.figure, row.figure_unit, row.is_met) == (50.0, "%", True)
 
 
-def test_matrices_are_multiplied_by_as_many_processes_as_there_are_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_that_multiply_at_once_each_tell_their_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(useful, "SECONDS", 0.05)
-    monkeypatch.setattr(useful, "usable_cores", lambda: 1)
-    rates = run_matrices(folder=tmp_path).rates
-    assert sorted(rates) == ["bf16", "fp32"]
-    assert min(rates.values()) > 1e6
+    assert [rate > 1e6 for rate in rates_at_once("fp32", n=2, folder=tmp_path)] == [True, True]
+
+
+def test_cores_are_measured_in_both_types_of_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"bf16": [1.0, 2.0], "fp32": [3.0, 5.0]}
+    monkeypatch.setattr(useful, "rates_at_once", lambda dtype, *, n, folder: rates[dtype])
+    assert run_matrices(folder=tmp_path).rates == {"bf16": 3.0, "fp32": 8.0}
