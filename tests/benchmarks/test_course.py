@@ -25,13 +25,14 @@ def test_cost_of_a_trial_is_what_its_job_did_not_sleep(tmp_path: Path, monkeypat
         return (4.0, jobs[:1]) if trials == 1 else (4.75, jobs)
 
     monkeypatch.setattr(course, "search_of_stubs", fake)
-    assert run_overhead(WORK, seed=42, folder=tmp_path) == OverheadRun(8.75, 250.0, (250.0,))
+    assert run_overhead(WORK, seed=42, folder=tmp_path) == OverheadRun(8.75, 250.0, 750.0, (250.0,))
 
 
 def test_overhead_and_waiting_are_rows_of_their_own() -> None:
-    done = [OverheadRun(1.0, cost, (4.0, wait, 500.0)) for cost, wait in ((20.0, 8.0), (40.0, 9.0), (25.0, 12.0))]
+    done = [OverheadRun(1.0, cost, 15.0, (4.0, wait, 500.0)) for cost, wait in ((20.0, 8.0), (40.0, 9.0), (25.0, 12.0))]
     cost, wait = overhead_rows({"nertune": done}, n=40)
     assert (cost.figure, cost.is_met, wait.figure, wait.is_met) == (25.0, True, 9.0, True)
+    assert cost.notes == ("from the first job's beginning to the last one's, a trial took 15.0 ms besides its fit",)
     assert wait.notes == ("the longest wait of a free worker was 500.0 ms",)
 
 
