@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
-.PHONY: demo test test-all check format lint types bench bench-full clean
+.PHONY: demo test test-all check format lint types bench bench-full bench-goals clean
 
 $(VENV)/made: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,6 +51,11 @@ bench: $(VENV)/made-dev
 
 bench-full: $(VENV)/made-dev
 	$(BIN)/python benchmarks/run.py --full
+
+# Rows of benchmarks/README.md that have a goal, for example ROWS=overhead,start
+ROWS ?= all
+bench-goals: $(VENV)/made-dev
+	$(BIN)/python benchmarks/run.py --rows $(ROWS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo/model demo/runs

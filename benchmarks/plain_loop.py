@@ -11,6 +11,9 @@ ties. Nothing of nertune is imported here, so that neither speed nor scores can 
 
     python benchmarks/plain_loop.py --task token --data DIR --model DIR \\
         --batch-sizes 8,32 --learning-rates 3e-4,3e-5 --epochs 2 --output cells.json
+
+With `--seeds 1,2,3,4,5` it does what people do after a search: the first setting once with each seed, the best epoch on
+dev, test scored with that, model and predictions kept beside the output.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +53,26 @@ IGNORED = -100  # the label that the loss of transformers leaves out
 
 @dataclass(frozen=True)
 class Prepared:
-    """What all cells share: encoded data, how batches are made, how a new model is made, how it is scored."""
+    """What all cells share: encoded data, how batches are made, how a new model is made, how it is scored.
 
-    train: Dataset
-    dev: Dataset
+    splits   train, dev and, where it is asked for, test
+    lines    what the model said of a split, as lines of a file
+    """
+
+    splits: dict[str, Dataset]
     collator: Any
     new_model: Callable[[], PreTrainedModel]
-    score: Callable[[EvalPrediction], dict[str, float]]
+    score: Callable[[EvalPrediction, Dataset], dict[str, float]]
+    lines: Callable[[EvalPrediction, Dataset], list[str]]
 
 
 def main() -> None:
     options = read_options()
     prepared = PREPARE[options.task](options)
-    cells = search(prepared, options=options)
-    Path(options.output).write_text(json.dumps({"task": options.task, "cells": cells}, indent=2), encoding="utf-8")
+    done = (
+        {"seeds": refit(prepared, options=options)} if options.seeds else {"cells": search(prepared, options=options)}
+    )
+    Path(options.output).write_text(json.dumps({"task": options.task, **done}, indent=2), encoding="utf-8")
 
 
 def read_options() -> argparse.Namespace:
@@ -75,6 +85,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--learning-rates", type=numbers(float), required=True, metavar="LIST")
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=42, help="of every cell's fit; default: 42, the Trainer's own")
+    parser.add_argument("--seeds", type=numbers(int), metavar="LIST", help="fit the first cell with each, score test")
     parser.add_argument("--top-layers", type=int, metavar="N", help="only the last N layers and the head learn")
     parser.add_argument("--without-checkpoints", action="store_true", help="save nothing: only the scores are wanted")
     parser.add_argument("--output", required=True, help="JSON file for the cells: setting, seconds, best dev F1")
@@ -91,24 +102,28 @@ def numbers(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 def prepare_token(options: argparse.Namespace) -> Prepared:
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer or options.model)
-    train, dev = (read_sentences(find_split(options.data, name)) for name in ("train", "dev"))
-    tags = sorted({tag for split in (train, dev) for sentence in split["tags"] for tag in sentence})
+    splits = {name: read_sentences(find_split(options.data, name)) for name in wanted_splits(options)}
+    tags = sorted({tag for split in splits.values() for sentence in split["tags"] for tag in sentence})
 
     def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        encoded = tokenizer(rows["words"], truncation=True, is_split_into_words=True)
-        first = [first_pieces(encoded.word_ids(row)) for row in range(len(rows["words"]))]
+        encoded, first = encode_words(tokenizer, rows["words"])
         pairs = zip(first, rows["tags"], strict=True)
         labels = [[IGNORED if word is None else tags.index(row[word]) for word in words] for words, row in pairs]
         return {**encoded, "labels": labels, "scored_words": [[w for w in words if w is not None] for words in first]}
 
-    encoded_train, encoded_dev = (split.map(encode, batched=True) for split in (train, dev))
     return Prepared(
-        encoded_train,
-        encoded_dev,
+        {name: split.map(encode, batched=True) for name, split in splits.items()},
         DataCollatorForTokenClassification(tokenizer),
         lambda: new_model(AutoModelForTokenClassification, options.model, labels=tags),
-        lambda prediction: score_entities(prediction, gold=encoded_dev, tags=tags),
+        partial(score_entities, tags=tags),
+        lambda prediction, split: [" ".join(row) for row in predicted_tags(prediction, split=split, tags=tags)],
     )
+
+
+def encode_words(tokenizer: Any, sentences: list[list[str]]) -> tuple[Any, list[list[int | None]]]:
+    """Sentences as the model takes them, and for each of their pieces the word that it begins."""
+    encoded = tokenizer(sentences, truncation=True, is_split_into_words=True)
+    return encoded, [first_pieces(encoded.word_ids(row)) for row in range(len(sentences))]
 
 
 def read_sentences(path: Path) -> Dataset:
@@ -126,16 +141,21 @@ def first_pieces(word_ids: list[int | None]) -> list[int | None]:
     return [None if word == last else word for word, last in zip(word_ids, before, strict=True)]
 
 
-def score_entities(prediction: EvalPrediction, *, gold: Dataset, tags: list[str]) -> dict[str, float]:
+def score_entities(prediction: EvalPrediction, gold: Dataset, *, tags: list[str]) -> dict[str, float]:
     """Entity-level micro F1, a tag for every word of `gold`."""
-    predicted = [["O"] * len(sentence) for sentence in gold["tags"]]
+    return {"f1": float(entity_f1(list(gold["tags"]), predicted_tags(prediction, split=gold, tags=tags)))}
+
+
+def predicted_tags(prediction: EvalPrediction, *, split: Dataset, tags: list[str]) -> list[list[str]]:
+    """A tag for every word of the split; `O` for those that the model did not see."""
+    predicted = [["O"] * len(sentence) for sentence in split["words"]]
     guesses = prediction.predictions.argmax(-1)
     for sentence, words, ids, labels in zip(
-        predicted, gold["scored_words"], guesses, prediction.label_ids, strict=True
+        predicted, split["scored_words"], guesses, prediction.label_ids, strict=True
     ):
         for word, tag_id in zip(words, ids[labels != IGNORED], strict=True):
             sentence[word] = tags[tag_id]
-    return {"f1": float(entity_f1(list(gold["tags"]), predicted))}
+    return predicted
 
 
 # ---- sequence task: a header line, then text<TAB>class
@@ -143,8 +163,8 @@ def score_entities(prediction: EvalPrediction, *, gold: Dataset, tags: list[str]
 
 def prepare_sequence(options: argparse.Namespace) -> Prepared:
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer or options.model)
-    train, dev = (read_texts(find_split(options.data, name)) for name in ("train", "dev"))
-    classes = sorted({*train["class"], *dev["class"]})
+    splits = {name: read_texts(find_split(options.data, name)) for name in wanted_splits(options)}
+    classes = sorted({name for split in splits.values() for name in split["class"]})
 
     def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
         return {
@@ -152,13 +172,12 @@ def prepare_sequence(options: argparse.Namespace) -> Prepared:
             "label": [classes.index(name) for name in rows["class"]],
         }
 
-    encoded_train, encoded_dev = (split.map(encode, batched=True) for split in (train, dev))
     return Prepared(
-        encoded_train,
-        encoded_dev,
+        {name: split.map(encode, batched=True) for name, split in splits.items()},
         DataCollatorWithPadding(tokenizer),
         lambda: new_model(AutoModelForSequenceClassification, options.model, labels=classes),
-        score_classes,
+        lambda prediction, _: score_classes(prediction),
+        lambda prediction, _: [classes[number] for number in prediction.predictions.argmax(-1)],
     )
 
 
@@ -178,6 +197,11 @@ PREPARE = {"token": prepare_token, "sequence": prepare_sequence}
 
 
 # ---- both
+
+
+def wanted_splits(options: argparse.Namespace) -> tuple[str, ...]:
+    """A search opens no test."""
+    return ("train", "dev", "test") if options.seeds else ("train", "dev")
 
 
 def find_split(folder: Path, name: str) -> Path:
@@ -214,7 +238,7 @@ def search(prepared: Prepared, *, options: argparse.Namespace) -> list[Cell]:
     def objective(trial: optuna.Trial) -> float:
         setting = {name: trial.suggest_categorical(name, values) for name, values in space.items()}
         start = time.perf_counter()
-        best = fit(prepared, options=options, **setting)
+        best = fit(prepared, options=options, seed=options.seed, **setting)
         cells.append({**setting, **best, "seconds": time.perf_counter() - start})
         return best["f1"]
 
@@ -223,26 +247,62 @@ def search(prepared: Prepared, *, options: argparse.Namespace) -> list[Cell]:
     return cells
 
 
-def fit(prepared: Prepared, *, options: argparse.Namespace, batch_size: int, learning_rate: float) -> Cell:
-    """One Trainer run; its best dev F1 and the epoch of it."""
-    set_seed(options.seed)
+def refit(prepared: Prepared, *, options: argparse.Namespace) -> list[Cell]:
+    """The first setting with every seed: scores of dev and test at the best epoch."""
+    setting = {"batch_size": options.batch_sizes[0], "learning_rate": options.learning_rates[0]}
+    done = []
+    for seed in options.seeds:
+        start = time.perf_counter()
+        kept = partial(keep_fit, prepared=prepared, folder=Path(options.output).parent / f"seed-{seed}")
+        found = fit(prepared, options=options, seed=seed, then=kept, **setting)
+        done.append({**setting, "seed": seed, **found, "seconds": time.perf_counter() - start})
+    return done
+
+
+def keep_fit(trainer: Trainer, *, prepared: Prepared, folder: Path) -> Cell:
+    """The scores of test; the model of the best epoch and its predictions lie in the folder."""
+    test = prepared.splits["test"]
+    trainer.compute_metrics = lambda prediction: prepared.score(prediction, test)
+    told = trainer.predict(test)
+    trainer.save_model(str(folder))
+    (folder / "test_predictions.txt").write_text("\n".join(prepared.lines(told, test)) + "\n", encoding="utf-8")
+    return {"test_f1": told.metrics["test_f1"]}
+
+
+def fit(
+    prepared: Prepared,
+    *,
+    options: argparse.Namespace,
+    seed: int,
+    batch_size: int,
+    learning_rate: float,
+    then: Callable[[Trainer], Cell] = lambda _: {},
+) -> Cell:
+    """One Trainer run; its best dev F1 and the epoch of it.
+
+    then   what is done with the trainer after that, while its checkpoints are there; adds to the cell
+    """
+    set_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             model=frozen(prepared.new_model(), top_layers=options.top_layers),
-            args=training_arguments(folder, options=options, batch_size=batch_size, learning_rate=learning_rate),
-            train_dataset=prepared.train,
-            eval_dataset=prepared.dev,
+            args=training_arguments(
+                folder, options=options, seed=seed, batch_size=batch_size, learning_rate=learning_rate
+            ),
+            train_dataset=prepared.splits["train"],
+            eval_dataset=prepared.splits["dev"],
             data_collator=prepared.collator,
-            compute_metrics=prepared.score,
+            compute_metrics=lambda prediction: prepared.score(prediction, prepared.splits["dev"]),
         )
         trainer.train()
+        more = then(trainer)
     evaluations = [entry for entry in trainer.state.log_history if "eval_f1" in entry]
     best = max(evaluations, key=lambda entry: entry["eval_f1"])
-    return {"f1": best["eval_f1"], "best_epoch": best["epoch"]}
+    return {"f1": best["eval_f1"], "best_epoch": best["epoch"], **more}
 
 
 def training_arguments(
-    folder: str, *, options: argparse.Namespace, batch_size: int, learning_rate: float
+    folder: str, *, options: argparse.Namespace, seed: int, batch_size: int, learning_rate: float
 ) -> TrainingArguments:
     saves = not options.without_checkpoints
     return TrainingArguments(
@@ -250,7 +310,7 @@ def training_arguments(
         num_train_epochs=options.epochs,
         per_device_train_batch_size=batch_size,
         learning_rate=learning_rate,
-        seed=options.seed,
+        seed=seed,
         eval_strategy="epoch",
         save_strategy="epoch" if saves else "no",
         save_total_limit=1 if saves else None,

