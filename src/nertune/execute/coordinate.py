@@ -151,6 +151,7 @@ class _Loop:
         self._given_up: set[int] = set()  # slots whose worker could not be replaced
         self._device_batch: dict[int, int] = {}  # by cell id, after running out of memory
         self._slowest = 0.0
+        self._has_outcomes = self._started_some = False
         self._first_bugs: list[str | None] = []
         self._flushed = self._leased = self._looked = time.monotonic()
 
@@ -158,6 +159,9 @@ class _Loop:
         while True:
             _raise_for(received)
             self._fill_slots()
+            if self._has_outcomes:  # told when the freed workers have their next job
+                self._has_outcomes = False
+                self._work.after_outcome()
             if not self._running:
                 return
             for event in self._executor.poll(TICK_S):
@@ -184,7 +188,9 @@ class _Loop:
             if cell is None:
                 return
             self._start(slot.index, cell)
-        self._work.cells.look_ahead()
+        if self._started_some:
+            self._started_some = False
+            self._work.cells.look_ahead()
 
     def _start(self, slot: int, cell: CellRow) -> None:
         work = self._work
@@ -202,6 +208,7 @@ class _Loop:
         job = work.make_job(cell, folder, self._batch_of(cell))
         running.pause_after = job.get("pause_after")
         self._executor.submit(slot, {**job, "id": running.job}, log=log)
+        self._started_some = True
         work.watcher.started(cell, attempt=attempt.number)
 
     # events
@@ -310,7 +317,7 @@ class _Loop:
         else:
             self._work.folder.forget(name)
         self._work.watcher.ended(cell, how)
-        self._work.after_outcome()
+        self._has_outcomes = True
 
     def _adopt_checkpoints(self, name: str) -> None:
         """What the attempts at a cell left for the next one; also those of a coordinator that died."""
