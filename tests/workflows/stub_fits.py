@@ -39,8 +39,8 @@ def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
 
 
 def measure(job: dict[str, Any], line: Any) -> dict[str, Any]:
-    """What a piece takes when an epoch of 1,000 takes STUB_SECONDS."""
-    seconds = float(os.environ.get("STUB_SECONDS", "0.002")) / 1000
+    """What a piece takes when an epoch of 1,000 takes STUB_TIMED_SECONDS."""
+    seconds = float(os.environ.get("STUB_TIMED_SECONDS", "0.002")) / 1000  # ValueError where it is no number
     return {
         "learning": [seconds],
         "updating": [0.0],
