@@ -68,11 +68,12 @@ def _folder_needs(folder: Path, costs: Costs, *, model: Mapping[str, Any], n_mod
 
 
 def final_needs(spec: StudySpec, costs: Costs, *, model: Mapping[str, Any]) -> list[Need]:
-    """The same of all that best-and-train does."""
+    """The folders of all that best-and-train does; its record is that of the search."""
     n_seeds = len(spec.final.seeds)
     n_kept = n_seeds * (1 + (spec.final.candidates if keeps_candidates(spec) else 0))
     n_folders = n_kept + n_seeds * len({*spec.final.sizes} - {spec.data.size})
-    return seed_needs(spec, costs, model=model, n_models=n_kept * models_of_seed(spec), n_folders=n_folders)
+    n_models = n_kept * models_of_seed(spec)
+    return _folder_needs(spec.output, costs, model=model, n_models=n_models, n_folders=n_folders)
 
 
 def keeps_candidates(spec: StudySpec) -> bool:
