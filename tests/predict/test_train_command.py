@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,6 +60,16 @@ def test_a_filled_folder_is_refused_before_anything_is_trained_and_moved_aside_o
     assert (told["folder"], told["seed"], set(told["scores"])) == (str(output), 1, {"dev"})
     assert told["scores"]["dev"]["f1"] == json.loads((output / "eval_results.json").read_text())["eval_f1"]
     assert (tmp_path / "model@1" / "note.txt").read_text() == "mine"
+
+
+def test_a_fit_without_room_is_refused_before_it_begins(study, tmp_path, monkeypatch):
+    said = []
+    train(study, output=tmp_path / "model", edits=QUICK, tell=said.append)
+    assert any("needs about" in line and line.endswith("free") for line in said)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=2**10))
+    with pytest.raises(StoppedError, match="too full"):
+        train(study, output=tmp_path / "other", edits=QUICK)
+    assert not (tmp_path / "other").exists()
 
 
 def test_protocol_is_left_aside_and_dev_is_needed(study, tmp_path, nertune):

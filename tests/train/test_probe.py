@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nertune.spec.space import apply_point
 from nertune.train import probe
 
 
@@ -50,3 +51,39 @@ def test_a_step_is_timed_with_the_parts_that_learn_in_the_longest_stage(material
     spec = study(stages=[{"epochs": 1}, {"epochs": 5, "freeze": "encoder"}])
     probe.time_step(material().base, train=material().train, spec=spec, precision="fp32")
     assert learning[0] == {"classifier.weight", "classifier.bias"}
+
+
+def test_what_a_fit_does_again_and_again_is_timed_for_each_stage(material, study):
+    own, state = material(), torch.get_rng_state()
+    spec = study(stages=[{"epochs": 1, "freeze": "encoder"}, {"epochs": 1}])
+    times = probe.time_work(own.base, train=own.train, dev=own.dev, spec=spec, precision="bf16")
+    assert len(times.learning) == len(times.updating) == 2
+    assert all(0 < seconds < 1 for seconds in (*times.learning, *times.updating, times.scoring, times.full))
+    assert (times.frozen, times.freezing, times.cache_bytes) == (0, 0.0, 0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("gib", "is_cached"), [(8.0, True), (1e-9, False), (0.0, False)])
+def test_layers_that_never_learn_are_timed_once_where_their_cache_has_room(material, study, gib, is_cached):
+    own = material()
+    spec = apply_point(study(freeze="encoder"), {"execute.frozen_cache": gib})
+    times = probe.time_work(own.base, train=own.train, dev=own.dev, spec=spec, precision="fp32")
+    assert (times.frozen > 0, times.freezing > 0) == (is_cached, is_cached)
+    assert times.cache_bytes == (own.base.config.hidden_size * 4 if is_cached else 0)
+
+
+def test_padding_is_part_of_what_a_piece_takes(material, study, monkeypatch):
+    sizes = []
+
+    def learn(_model, batch, **_options):
+        sizes.append(int(batch["attention_mask"].numel() - batch["attention_mask"].sum()))
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(probe, "_learn", learn)
+    monkeypatch.setattr(probe, "_update", lambda _model, **_options: torch.tensor(0.0))
+    own = material()
+    for batches in ("grouped", "shuffled"):
+        probe.time_work(
+            own.base, train=own.train, dev=own.dev, spec=study(batch_size=8, batches=batches), precision="fp32"
+        )
+    assert sizes[-1] > sizes[0]

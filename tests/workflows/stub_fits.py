@@ -32,7 +32,24 @@ def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
         "step_seconds": {"fp32": 0.001},
         "pieces_per_window": 10.0,
         "counts": {},
+        "windows": dict.fromkeys(job["splits"], 100),
+        "pieces": dict.fromkeys(job["splits"], 1000),
         "versions": {},
+    }
+
+
+def measure(job: dict[str, Any], line: Any) -> dict[str, Any]:
+    """What a piece takes when an epoch of 1,000 takes STUB_TIMED_SECONDS."""
+    seconds = float(os.environ.get("STUB_TIMED_SECONDS", "0.002")) / 1000  # ValueError where it is no number
+    return {
+        "learning": [seconds],
+        "updating": [0.0],
+        "scoring": 0.0,
+        "full": 0.0,
+        "freezing": 0.0,
+        "frozen": 0,
+        "cache_bytes": 0,
+        "setup": 0.0,
     }
 
 
@@ -53,7 +70,7 @@ def trial(job: dict[str, Any], line: Any) -> dict[str, Any]:
 
 
 def _fit(line: Any, train: dict[str, Any], *, split: str) -> float:
-    for epoch in range(1, 3):
+    for epoch in range(1, train["epochs"] + 1 if os.environ.get("STUB_EPOCHS") else 3):
         time.sleep(float(os.environ.get("STUB_SECONDS", "0.002")))
         values = {"f1": score(train, epoch), "loss": 1.0}
         line.ask({"step": epoch, "epoch": float(epoch), "split": split, "values": values})
@@ -133,4 +150,4 @@ def take_long() -> None:
 
 FAULTS = {0.01: nan, 0.02: out_of_memory, 0.03: die, 0.04: hang, 0.05: bug, 0.06: disk_full, 0.07: take_long}
 LASTING = (nan, bug, take_long)
-JOBS = {"look": look, "prepare": prepare, "trial": trial}
+JOBS = {"look": look, "prepare": prepare, "measure": measure, "trial": trial}

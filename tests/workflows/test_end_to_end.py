@@ -7,18 +7,20 @@ import shutil
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from real_study import nertune, read_json, write_sequence_files, write_study, write_token_files
 
 from nertune.data.examples import Split
-from nertune.errors import StudyConflictError
+from nertune.errors import StoppedError, StudyConflictError
 from nertune.report.progress import Quiet
 from nertune.results.outcomes import FinalOutcome
 from nertune.workflows import best, best_and_train, search
 
 # In this process, which has imported torch already; one thread, as other tests run beside.
+OF_FOLDERS = ("tokenizers", "predictions")  # what `check` says of seed folders besides weights
 INLINE = ("execute.kind=inline", "execute.threads=1")
 SEED_FILES = {
     *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
@@ -222,6 +224,26 @@ def test_a_changed_test_file_is_scored_anew_with_the_weights_there_are(tmp_path:
     assert second.seeds[0]["scores"]["test"]["f1"] == results["test_f1"]
     assert (study.seed_folders()[0] / "model.safetensors").read_bytes() == weights
     assert first.seeds[0]["scores"]["dev"] == second.seeds[0]["scores"]["dev"]
+
+
+def test_check_knows_what_the_seed_folders_take(token_study: Done) -> None:
+    told = nertune("check", token_study.path, "--json", cwd=token_study.path.parent)
+    needs = {need["what"]: need["bytes"] for need in json.loads(told.stdout)["disk"]}
+    sizes = {file.name: file.stat().st_size for file in token_study.seed_folders()[0].iterdir() if file.is_file()}
+    assert needs["weights"] == pytest.approx(2 * sizes["model.safetensors"], rel=0.1)  # of two seeds
+    assert 2 * sum(sizes.values()) <= sum(needs[name] for name in ("weights", *OF_FOLDERS))
+
+
+def test_seed_runs_without_room_are_refused_before_the_first(
+    tmp_path: Path, token_study: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, study = _copy(tmp_path, token_study)
+    search(path, progress=Quiet(), edits=[*INLINE, "search.trials=1"])
+    room = SimpleNamespace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: room)
+    with pytest.raises(StoppedError, match="1 MiB is free"):
+        _refit(study, "search.trials=1")
+    assert study.seed_folders() == []
 
 
 def test_training_with_dev_is_another_fit_and_reports_no_dev_scores(tmp_path: Path, token_study: Done) -> None:

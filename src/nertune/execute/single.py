@@ -1,13 +1,15 @@
-"""One job by itself, waited for: what must be known before the first cell."""
+"""One job by itself, or on every slot at once, waited for: what must be known before the first cell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nertune.errors import NertuneError, NoScoreError, StoppedError, error_from_json, shown_path
 from nertune.execute.executor import Executor
+
+Hear = Callable[[Mapping[str, Any]], None]
 
 
 def run_one(
@@ -16,7 +18,7 @@ def run_one(
     *,
     log: Path,
     what: str,
-    hear: Callable[[Mapping[str, Any]], None] = lambda _record: None,
+    hear: Hear = lambda _record: None,
 ) -> dict[str, Any]:
     """The outcome of a job on the first slot.
 
@@ -25,21 +27,44 @@ def run_one(
     Raises  the UserError that the job found, StoppedError on a full disk, NoScoreError for a loss that is not finite,
             NertuneError for any other fault
     """
-    executor.submit(0, dict(job), log=log)
-    while True:
+    return _run(executor, job, slots=[0], log=log, what=what, hear=hear)[0]
+
+
+def run_everywhere(executor: Executor, job: Mapping[str, Any], *, log: Path, what: str) -> list[dict[str, Any]]:
+    """The outcomes of the same job on every slot at the same time.
+
+    Raises  as `run_one`, when no slot has the job any more
+    """
+    slots = [slot.index for slot in executor.slots]
+    return _run(executor, job, slots=slots, log=log, what=what, hear=lambda _record: None)
+
+
+def _run(
+    executor: Executor, job: Mapping[str, Any], *, slots: Sequence[int], log: Path, what: str, hear: Hear
+) -> list[dict[str, Any]]:
+    ids = {f"{job['id']}-{slot}" if slot else job["id"]: slot for slot in slots}
+    for name, slot in ids.items():
+        executor.submit(slot, {**job, "id": name}, log=log)
+    outcomes: list[dict[str, Any]] = []
+    faults: list[NertuneError] = []
+    while len(outcomes) + len(faults) < len(ids):
         for event in executor.poll(1.0):
-            if event.job != job["id"]:
+            if event.job not in ids:
                 continue
             if event.kind in ("record", "ask"):
                 hear(event.payload)
             if event.kind == "ask":
                 executor.answer(event.slot, "continue")
             if event.kind == "done":
-                return event.payload
+                outcomes.append(event.payload)
             if event.kind == "failed":
-                raise _error_of(event.payload, log=log, what=what)
+                faults.append(_error_of(event.payload, log=log, what=what))
             if event.kind == "died":
-                raise NertuneError(f"the process for {what} died: {event.payload['message']}", fix=_see(log))
+                message = event.payload["message"]
+                faults.append(NertuneError(f"the process for {what} died: {message}", fix=_see(log)))
+    if faults:
+        raise faults[0]
+    return outcomes
 
 
 def _error_of(fault: Mapping[str, Any], *, log: Path, what: str) -> NertuneError:

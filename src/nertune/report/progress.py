@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
+import heapq
+import math
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -20,59 +23,120 @@ from nertune.results.records import StepRecord, fit_of_split
 REFRESHES_PER_S = 4
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of a cell.
+
+    seconds  of all its fits
+    before   of these, those before the first step
+    epochs   of one fit
+    """
+
+    seconds: float
+    before: float = 0.0
+    epochs: int = 1
+
+    def until(self, share: float) -> float:
+        """Seconds until such a share of its epochs is done."""
+        return self.before + share * (self.seconds - self.before)
+
+
 @dataclass
 class Fit:
-    """A running fit; `started` is monotonic seconds, `last` its newest dev evaluation."""
+    """A running cell; `started` is monotonic seconds, `last` its newest dev evaluation, seen after `scored_s`."""
 
     cell: CellRow
     attempt: int
     started: float
+    expected: Expected
     last: StepRecord | None = None
+    scored_s: float = 0.0
 
 
 @dataclass
 class State:
     """What a display knows.
 
-    epochs  of one fit
-    n_fits  fits of one cell
-    total   cells in all, None when a time limit ends the search
-    done    final cells, those of earlier calls included
+    expect    what is expected of a cell; all seconds may be in a unit of their own, unless `is_timed`
+    n_fits    fits of one cell
+    total     cells in all, None when a time limit ends the search
+    done      final cells, those of earlier calls included
+    waiting   expected seconds of the cells that are neither done nor running, by number
+    typical   expected seconds of a cell that nothing is known of
+    measured  seconds of the cells that are done and were not cut short by a fault
+    foreseen  what was expected of these
+    until     monotonic seconds after which no cell starts
+    limit     seconds after which a cell is ended
     """
 
     title: str
     objective: str
-    epochs: int
     slots: int
     minimised: bool
     total: int | None
+    expect: Callable[[CellRow], Expected]
     n_fits: int = 1
     done: int = 0
     failed: int = 0
     best: tuple[float, str] | None = None
     running: dict[int, Fit] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
+    waiting: dict[int, float] = field(default_factory=dict)
+    typical: float = 0.0
+    is_timed: bool = False
+    measured: float = 0.0
+    foreseen: float = 0.0
+    until: float = math.inf
+    limit: float = math.inf
 
     def take_score(self, cell: CellRow) -> None:
         value = cell.scores.get("dev", {}).get(self.objective)
         if value is not None and (self.best is None or self.is_better(value, self.best[0])):
             self.best = (value, f"seed {cell.seed}" if cell.stage == "final" else cell_name(cell.stage, cell.number))
 
-    def seconds_left(self) -> float | None:
-        """From the mean of the finished fits; None before the first and without a total."""
-        if not self.seconds or self.total is None:
-            return None
-        mean = statistics.fmean(self.seconds)
-        now = time.monotonic()
-        # a fit that takes longer than the mean is believed to be nearly done, not done
-        left = sum(max(mean - (now - fit.started), 0.1 * mean) for fit in self.running.values())
-        waiting = self.total - self.done - len(self.running)
-        return max(0.0, (waiting * mean + left) / max(1, self.slots))
+    def take_seconds(self, cell: CellRow, seconds: float | None) -> None:
+        """What a finished cell took: its point says how much was expected, and so how wrong expectations are."""
+        if cell.state in ("complete", "pruned") and seconds is not None:
+            self.measured += seconds
+            self.foreseen += self.expect(cell).seconds
 
-    def epochs_done(self, record: StepRecord) -> float:
+    def seconds_left(self) -> float | None:
+        """What is expected of the cells to come, as far as those so far bore it out; None where nothing is known."""
+        factor = self._factor()
+        if factor is None or (self.total is None and math.isinf(self.until)):
+            return None
+        now = time.monotonic()
+        more = repeat(self.typical) if self.total is None else ()
+        waiting = (min(seconds * factor, self.limit) for part in (self.waiting.values(), more) for seconds in part)
+        running = [self._left(fit, factor=factor, now=now) for fit in self.running.values()]
+        return makespan(waiting, running=running, n_slots=self.slots, until=self.until - now)
+
+    def _factor(self) -> float | None:
+        """Measured seconds over expected ones, of finished cells and of what the running ones have evaluated."""
+        fits = list(self.running.values())
+        measured = self.measured + sum(fit.scored_s for fit in fits)
+        foreseen = self.foreseen + sum(fit.expected.until(self._share(fit)) for fit in fits if fit.last)
+        if foreseen:
+            return measured / foreseen
+        now = time.monotonic()  # nothing but the clock says yet that a cell takes longer than expected
+        return max([1.0, *((now - fit.started) / fit.expected.seconds for fit in fits)]) if self.is_timed else None
+
+    def _left(self, fit: Fit, *, factor: float, now: float) -> float:
+        """Seconds of a running cell: by its own evaluations where it has some."""
+        own = fit.scored_s / fit.expected.until(self._share(fit)) if fit.last else factor
+        whole = min(fit.expected.seconds * own, self.limit)
+        # a cell that takes longer than expected is believed to be nearly done, not done
+        return max(whole - (now - fit.started), 0.1 * whole * (1 - self._share(fit)))
+
+    def _share(self, fit: Fit) -> float:
+        """Of a cell's epochs that are done."""
+        return min(1.0, self.epochs_done(fit) / (fit.expected.epochs * self.n_fits))
+
+    def epochs_done(self, fit: Fit) -> float:
         """Epochs of a cell over all its fits, those that ended early counted whole."""
-        number = fit_of_split(record.split)
-        return record.epoch if number is None else (number - 1) * self.epochs + record.epoch
+        if fit.last is None:
+            return 0.0
+        number = fit_of_split(fit.last.split)
+        return fit.last.epoch if number is None else (number - 1) * fit.expected.epochs + fit.last.epoch
 
     def is_better(self, value: float, best: float) -> bool:
         return value < best if self.minimised else value > best
@@ -84,9 +148,25 @@ class State:
             parts.append(f"{self.failed} failed")
         if self.best:
             parts.append(f"best {self.objective} {score_text(self.best[0])} ({self.best[1]})")
-        if self.done != self.total and self.seconds_left() is not None:
-            parts.append(f"about {duration_text(self.seconds_left())} left")
+        left = self.seconds_left() if self.done != self.total else None
+        if left is not None:
+            parts.append(f"about {duration_text(left)} left")
         return " · ".join(parts)
+
+
+def makespan(
+    waiting: Iterable[float], *, running: Sequence[float] = (), n_slots: int, until: float = math.inf
+) -> float:
+    """Seconds until the last job ends: each goes to the slot that is free first, and none begins at `until`."""
+    free = [*running, *(0.0 for _ in range(n_slots - len(running)))]
+    heapq.heapify(free)
+    end = max(free)
+    for seconds in waiting:
+        if free[0] >= until:
+            break
+        end = max(end, free[0] + seconds)
+        heapq.heapreplace(free, free[0] + seconds)
+    return end
 
 
 class Progress(Protocol):
@@ -116,20 +196,23 @@ class _Following:
         self.state = state
 
     def started(self, cell: CellRow, *, attempt: int) -> None:
-        self.state.running[cell.number] = Fit(cell, attempt, time.monotonic())
+        expected = self.state.expect(cell)
+        self.state.waiting.pop(cell.number, None)
+        self.state.running[cell.number] = Fit(cell, attempt, time.monotonic(), expected)
 
     def scored(self, cell: CellRow, record: StepRecord) -> None:
         if self.state.n_fits == 1 or fit_of_split(record.split) is not None:  # else it is the sum of a cell's fits
-            self.state.running[cell.number].last = record
+            fit = self.state.running[cell.number]
+            fit.last, fit.scored_s = record, time.monotonic() - fit.started
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         self.state.running.pop(cell.number, None)
         if cell.is_open:
+            self.state.waiting[cell.number] = self.state.expect(cell).seconds
             return
         self.state.done += 1
         self.state.failed += cell.state == "failed"
-        if cell.state == "complete" and how.seconds is not None:
-            self.state.seconds.append(how.seconds)
+        self.state.take_seconds(cell, how.seconds)
         self.state.take_score(cell)
 
     def tick(self) -> None:
@@ -191,7 +274,7 @@ class LiveProgress(_Following):
         if fit.attempt > 1:
             parts.append(f"try {fit.attempt}")
         if fit.last is not None:
-            done, total = self.state.epochs_done(fit.last), self.state.epochs * self.state.n_fits
+            done, total = self.state.epochs_done(fit), fit.expected.epochs * self.state.n_fits
             parts.append(f"epoch {epoch_text(done)}/{total}")
             parts.append(f"{self.state.objective} {score_text(fit.last.values.get(self.state.objective))}")
         parts.append(duration_text(time.monotonic() - fit.started))

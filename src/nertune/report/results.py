@@ -25,7 +25,7 @@ from nertune.report.tables import (
     sizes_table,
     trials_table,
 )
-from nertune.report.text import duration_text, safe_text, score_name, score_text
+from nertune.report.text import duration_text, safe_text, score_name, score_text, size_text
 from nertune.results.database import CellRow
 from nertune.results.layout import percent_text
 from nertune.results.outcomes import FinalOutcome, SearchOutcome
@@ -161,8 +161,9 @@ def show_check(told: Mapping[str, Any]) -> None:
         f"Time    search about {duration_text(told['seconds'])}, "
         f"best-and-train about {duration_text(told['seed_seconds'])}",
     )
-    _say(console, f"Memory  about {_gib(told['memory_bytes'])} of {_gib(told['free_memory_bytes'])} free")
-    _say(console, f"Disk    about {_gib(told['disk_bytes'])} for the seed folders, {_gib(told['free_bytes'])} free")
+    memory, free = size_text(told["memory_bytes"]), size_text(told["free_memory_bytes"])
+    _say(console, f"Memory  about {memory} of {free} free")
+    _say(console, f"Disk    {told['disk_text']}")
     for warning in told["warnings"]:
         _say(console, f"Warning {warning}")
     n_errors = sum(finding["severity"] == "error" for finding in data["findings"])
@@ -255,7 +256,3 @@ def _say_optimism(console: Console, summary: Mapping[str, Any], *, spec: StudySp
         f"Search        dev {spec.search.objective} {score_text(search['dev_score'])} in trial {search['trial']}, "
         f"{score_text(search['mean_dev_score_of_seeds'])} in {mean} ({difference:+.4f})",
     )
-
-
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -30,6 +30,11 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def size_text(n_bytes: float) -> str:
+    """`0.5 GiB`, of little `12 MiB`."""
+    return f"{n_bytes / 2**20:.0f} MiB" if n_bytes < 2**30 / 10 else f"{n_bytes / 2**30:.1f} GiB"
+
+
 def score_text(value: float | None) -> str:
     """Four digits behind the point; a dash where there is no finite number."""
     return "–" if value is None else f"{value:.4f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -139,6 +140,27 @@ def size_of_space(spec: StudySpec) -> int | None:
     if math.prod(_count_values(dimension) for dimension in found) > COUNTABLE_POINTS:
         return None
     return sum(1 for _ in grid_points(spec))
+
+
+def some_points(spec: StudySpec, *, most: int) -> list[dict[str, Any]]:
+    """Every point of a space that has at most so many; of a larger one so many drawn points, always the same."""
+    found = dimensions(spec)
+    if all(map(_is_countable, found)) and math.prod(_count_values(dimension) for dimension in found) <= most:
+        return list(grid_points(spec))
+    draw = random.Random(0)
+    return [normal_point(spec, {one.key: _drawn_value(one, draw) for one in found}) for _ in range(most)]
+
+
+def _drawn_value(dimension: Dimension, draw: random.Random) -> Any:
+    if _is_countable(dimension):
+        return draw.choice(_grid_values(dimension))
+    assert isinstance(dimension, Range)
+    low, high = (
+        (math.log(dimension.low), math.log(dimension.high)) if dimension.log else (dimension.low, dimension.high)
+    )
+    value = draw.uniform(low, high)
+    value = math.exp(value) if dimension.log else value
+    return round(value) if dimension.integer else min(max(value, dimension.low), dimension.high)
 
 
 def set_at(tree: dict[str, Any], key: str, value: Any) -> None:

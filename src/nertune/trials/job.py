@@ -11,7 +11,7 @@ from typing import Any, Literal
 from nertune.results.layout import CHECKPOINT, MODEL
 from nertune.spec.study import StudySpec, TrainSpec
 
-JobKind = Literal["look", "prepare", "trial", "seed"]
+JobKind = Literal["look", "prepare", "measure", "trial", "seed"]
 # Pieces at a time whose activations a core's caches hold. MiniLM on batches of 32 BC5CDR sentences, 1,160 pieces: parts
 # of 290 to 580 take 0.8 of the whole batch's time, a sixth of which goes to page faults; parts of 145 take 0.9.
 CPU_PIECES = 512
@@ -21,10 +21,10 @@ CPU_PIECES = 512
 class Job:
     """One piece of work for a worker process.
 
-    kind               look: what the model and tokenizer are; prepare: encode the data, time a step; trial: the fits
-                       of a point under the protocol; seed: one fit (or one for each fold) that is kept, and scored by
-                       its saved weights
-    spec               the study (prepare) or a point of it (trial, seed), as JSON with absolute paths
+    kind               look: what the model and tokenizer are; prepare: encode the data, time a step; measure: time what
+                       the fits of a point do again and again; trial: the fits of a point under the protocol; seed: one
+                       fit (or one for each fold) that is kept, and scored by its saved weights
+    spec               the study (prepare) or a point of it (measure, trial, seed), as JSON with absolute paths
     labels             entity types or classes, sorted: those of the study's train, whatever the job reads
     splits             what may be opened. A trial is never handed "test"
     fingerprints       sha256 of each split's file; another one means that the data changed under the study

@@ -26,7 +26,7 @@ from nertune.train.breaks import PAUSED
 from nertune.train.checkpoints import save_model
 from nertune.train.optim import Precision
 from nertune.train.predict import predict
-from nertune.train.probe import choose_precision, time_step
+from nertune.train.probe import choose_precision, time_step, time_work
 from nertune.train.recipe import check_recipe
 from nertune.trials.average import fit_folds, score_folds
 from nertune.trials.fits import PULSE, Line, Place, Pulse, run_fit, run_fits, with_device_batch
@@ -94,6 +94,24 @@ def prepare(job: Job, line: Line, place: Place) -> dict[str, Any]:
     }
 
 
+def measure(job: Job, line: Line, place: Place) -> dict[str, Any]:
+    """What the fits of a point take on this slot, as it is while the others are as busy."""
+    loaded = load_model(job)
+    splits = open_splits(job, loaded)
+    line.tell(PULSE)
+    train, spec = learned_split(job, splits), with_device_batch(job.study, job.device_batch_size)
+    precision: Precision = "bf16" if job.precision == "bf16" else "fp32"
+    times = time_work(
+        loaded.base,
+        train=train,
+        dev=splits.get("dev", train),
+        spec=spec,
+        precision=precision,
+        device=place.device,
+    )
+    return asdict(times)
+
+
 def trial(job: Job, line: Line, place: Place) -> dict[str, Any]:
     """The fits of a point, scored on dev at their best epochs."""
     loaded = load_model(job)
@@ -126,6 +144,7 @@ def seed(job: Job, line: Line, place: Place) -> dict[str, Any]:
 JOBS: Mapping[str, Callable[[Job, Line, Place], dict[str, Any]]] = {
     "look": look,
     "prepare": prepare,
+    "measure": measure,
     "trial": trial,
     "seed": seed,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from nertune.errors import NertuneError
 from nertune.execute.coordinate import Work, coordinate
 from nertune.execute.executor import Executor
 from nertune.protocols.kfold import averages_folds
-from nertune.report.progress import Progress, State
+from nertune.report.progress import Expected, Progress, State
 from nertune.results.database import CellRow, Stage
 from nertune.results.files import read_json, replace_folder
 from nertune.results.layout import cell_name, seed_folder_name
@@ -24,6 +25,8 @@ from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job
+from nertune.workflows.costs import Costs, learns_from_dev
+from nertune.workflows.disk import check_room, keeps_candidates, models_of_seed, seed_needs
 from nertune.workflows.opening import Opened, command_line, tell_trouble
 from nertune.workflows.run_search import checkpoint_of, device_batch, limits_of, parameters_of
 from nertune.workflows.session import Session
@@ -45,10 +48,19 @@ class Candidate:
     best_epoch: float | None
 
 
+@dataclass(frozen=True)
+class Started:
+    """Workers, what their jobs take, and the parameters of the model."""
+
+    executor: Executor
+    costs: Costs
+    model: Mapping[str, Any]
+
+
 class Finals:
     """Runs the fits of each stage, those that are there already left out.
 
-    start_executor  called with the number of fits when the first is needed; not at all when none is
+    start  called with the number of fits when the first is needed; not at all when none is
     """
 
     def __init__(
@@ -57,14 +69,14 @@ class Finals:
         opened: Opened,
         progress: Progress,
         *,
-        start_executor: Callable[[int], Executor],
+        start: Callable[[int], Started],
         retry_failed: bool,
     ) -> None:
         self._session = session
         self._opened = opened
         self._progress = progress
-        self._start_executor = start_executor
-        self._executor: Executor | None = None
+        self._start = start
+        self._started: Started | None = None
         self._retry_failed = retry_failed
 
     def choose(self, candidates: Sequence[Candidate]) -> Candidate:
@@ -159,9 +171,10 @@ class Finals:
         wanted = self._cells(stage, by_id)
         n_open = sum(cell.is_open for cell in wanted)
         if n_open:
-            self._executor = self._executor or self._start_executor(n_open)
-            self._progress.begin(self._state(stage, wanted, slots=len(self._executor.slots)))
-            self._coordinate(stage, by_id, self._executor)
+            self._started = self._started or self._start(n_open)
+            self._progress.say(self._room_text(stage, n_open, self._started))
+            self._progress.begin(self._state(stage, wanted, by_id, self._started))
+            self._coordinate(stage, by_id, self._started.executor)
         return self._cells(stage, by_id)
 
     def _coordinate(self, stage: Stage, by_id: Mapping[str, Candidate], executor: Executor) -> None:
@@ -259,35 +272,60 @@ class Finals:
         cells = session.database.cells(session.study, stage)
         return [cell for cell in cells if cell.point_id in by_id and cell.seed in session.spec.final.seeds]
 
-    def _state(self, stage: Stage, wanted: Sequence[CellRow], *, slots: int) -> State:
+    def _room_text(self, stage: Stage, n_open: int, started: Started) -> str:
+        """How much room the fits need; refused here, before the first of them, where there is less."""
+        spec, n_seeds = self._session.spec, len(self._session.spec.final.seeds)
+        n_kept = {"candidate": n_open * keeps_candidates(spec) + n_seeds, "final": n_open, "size": 0}[stage]
+        n_working = min(n_open, len(started.executor.slots))
+        n_models = max(n_kept, n_working) * models_of_seed(spec)
+        needs = seed_needs(spec, started.costs, model=started.model, n_models=n_models, n_folders=max(n_kept, n_open))
+        return f"{spec.name}, {STAGE_WORDS[stage]}: {check_room(needs)}"
+
+    def _state(
+        self, stage: Stage, wanted: Sequence[CellRow], by_id: Mapping[str, Candidate], started: Started
+    ) -> State:
         spec = self._session.spec
         done = [cell for cell in wanted if not cell.is_open]
+        costs, slots = started.costs, started.executor.slots
+        expected = {
+            cell.number: self._expected(cell, by_id[cell.point_id], costs, is_first=place < len(slots))
+            for place, cell in enumerate(wanted)
+        }
         state = State(
             title=f"{spec.name}, {STAGE_WORDS[stage]}",
             objective=spec.search.objective,
-            epochs=spec.total_epochs,
+            expect=lambda cell: expected[cell.number],
             n_fits=self._n_fits(stage),
-            slots=slots,
+            slots=len(slots),
             minimised=is_minimised(spec.search.objective),
             total=len(wanted),
             done=len(done),
             failed=sum(cell.state == "failed" for cell in done),
+            waiting={cell.number: expected[cell.number].seconds for cell in wanted if cell.is_open},
+            is_timed=costs.is_timed,
+            limit=spec.execute.trial_timeout or math.inf,
         )
         for cell in done:
             state.take_score(cell)
+            state.take_seconds(cell, cell.seconds)
         return state
+
+    def _expected(self, cell: CellRow, candidate: Candidate, costs: Costs, *, is_first: bool) -> Expected:
+        """What is expected of a cell; the first, one a slot, compute what frozen layers give of train and dev."""
+        if cell.stage == "candidate":
+            cost = costs.candidate(candidate.spec)
+        else:
+            has_weights = cell.is_open and self._kept_weights(cell, candidate) is not None
+            epochs = self._stop_after_epoch(cell.stage, candidate)
+            cost = costs.seed(candidate.spec, epochs=epochs, has_weights=has_weights)
+        cache_s = cost.cache_s if is_first else 0.0
+        epochs_of_fit = candidate.spec.total_epochs
+        return Expected(cost.seconds + cache_s, before=cost.before + cache_s, epochs=epochs_of_fit)
 
     def _n_fits(self, stage: Stage) -> int:
         """Fits that a cell consists of."""
         is_folded = self._averages or self._is_only_scored(stage)
         return self._session.spec.protocol.kfold or 1 if is_folded else 1
-
-
-def learns_from_dev(spec: StudySpec) -> bool:
-    """Whether a seed run has no dev, having learned from it."""
-    if spec.protocol.kfold is not None:
-        return not averages_folds(spec.protocol)
-    return spec.final.train_with_dev
 
 
 def candidate_of_size(chosen: Candidate, percent: float) -> Candidate:

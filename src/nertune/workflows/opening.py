@@ -7,27 +7,30 @@ import json
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nertune.data.audit import Summary, summarise
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Corpus
-from nertune.errors import Problems, UserError, Where, raise_all
+from nertune.errors import NertuneError, Problems, UserError, Where, raise_all
 from nertune.execute import EXECUTORS
 from nertune.execute.executor import Executor, JobCode
 from nertune.execute.plan import Plan, plan_slots
-from nertune.execute.single import run_one
+from nertune.execute.single import run_everywhere, run_one
 from nertune.protocols.kfold import check_folds, splits_to_read
 from nertune.spec.load import load_study
+from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.spec.yaml_lines import dotted, read_yaml
 from nertune.track.projector import Tracker, tracking_problems
-from nertune.trials.job import Job
+from nertune.trials.job import Job, device_batch_size
 from nertune.trials.own_code import hook_digests, named_hooks
+from nertune.workflows.costs import Costs, Timing, points_to_time
 from nertune.workflows.problems import (
     base_problems,
     data_problems,
@@ -41,6 +44,7 @@ from nertune.workflows.session import Session, recorded_parts
 Tell = Callable[[str], None]
 
 MANY = 10**6  # jobs of a space without end
+MEASURE_S = 5.0  # after so many seconds no further kind of step is timed
 JOB_CODE = JobCode()  # what workers run, by name: this process never imports it (unless `execute.kind: inline`)
 
 
@@ -182,6 +186,70 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
             versions=told["versions"],
         )
     return {**told, "changed_hooks": _note_hooks(session)}
+
+
+def measured_costs(executor: Executor, opened: Opened, told: Mapping[str, Any], *, session: Session) -> Costs:
+    """What the study's jobs take, by a few steps that are timed when it begins.
+
+    told  of `prepare`
+    """
+    folder = session.folder
+    if "timings" not in session.study.facts:
+        timings = measure(executor, opened, told, encoded=folder.encoded, log=folder.logs / "measure.log")
+        session.set_facts(timings=[asdict(timing) for timing in timings])
+    return known_costs(opened.spec, told, session=session)
+
+
+def known_costs(spec: StudySpec, told: Mapping[str, Any], *, session: Session) -> Costs:
+    """The same, by what was timed before; by arithmetic alone where nothing was."""
+    timings = [Timing(**timing) for timing in session.study.facts.get("timings", ())]
+    return Costs(spec, timings=timings, windows=told["windows"], pieces=told["pieces"])
+
+
+def measure(
+    executor: Executor, opened: Opened, told: Mapping[str, Any], *, encoded: Path, log: Path, limit_s: float = MEASURE_S
+) -> list[Timing]:
+    """A few steps and evaluations of each kind that the space has, timed while every slot is as busy.
+
+    An estimate is no reason to stop: a kind that fails is left out.
+    """
+    began = time.monotonic()
+    timings: list[Timing] = []
+    for number, point in enumerate(points_to_time(opened.spec)):
+        if timings and time.monotonic() - began > limit_s:
+            break
+        job = _measuring_job(executor, opened, told, point=point, encoded=encoded, number=number)
+        try:
+            outcomes = run_everywhere(executor, job.to_json(), log=log, what="timing a few steps")
+        except NertuneError as error:
+            if error.exit_code != NertuneError.exit_code:  # the user can do something about it
+                raise
+        else:
+            timings.append(Timing.of(point, outcomes))
+    return timings
+
+
+def _measuring_job(
+    executor: Executor,
+    opened: Opened,
+    told: Mapping[str, Any],
+    *,
+    point: Mapping[str, Any],
+    encoded: Path,
+    number: int,
+) -> Job:
+    spec, slot = apply_point(opened.spec, point), executor.slots[0]
+    at_once = device_batch_size(
+        spec.train, pieces_per_window=told["pieces_per_window"], device=slot.device, threads=slot.threads
+    )
+    job = preparing_job(opened, kind="measure", folder=encoded, encoded=encoded, precision=told["precision"])
+    return replace(
+        job,
+        id=f"measure-{number}",
+        spec=spec.model_dump(mode="json"),
+        splits=tuple(name for name in job.splits if name != "test"),
+        device_batch_size=at_once,
+    )
 
 
 def _note_hooks(session: Session) -> list[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from nertune.errors import NertuneError, StudyConflictError, Where
-from nertune.execute.executor import Executor
 from nertune.protocols import protocol_name
 from nertune.report.progress import Progress
 from nertune.results.database import CellRow
@@ -23,8 +22,9 @@ from nertune.search.sampler import make_sampler
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
-from nertune.workflows.finals import DONE, Candidate, Finals, candidate_of_size, mean_of_fits
+from nertune.workflows.finals import DONE, Candidate, Finals, Started, candidate_of_size, mean_of_fits
 from nertune.workflows.opening import (
+    known_costs,
     look_at_model,
     open_executor,
     open_study,
@@ -67,14 +67,15 @@ def best_and_train(
         session = stack.enter_context(open_session(spec, identity=identity))
         setting, candidates = choose_candidates(session, study_file=study_file, so_far=so_far, tell=progress.say)
 
-        def start_executor(n_jobs: int) -> Executor:
+        def start(n_jobs: int) -> Started:
             plan = plan_for(opened, n_jobs=n_jobs, facts=session.study.facts, workers=workers)
             executor = stack.enter_context(open_executor(spec, plan))
-            look_at_model(executor, opened)
-            tell_encoding(prepare(executor, opened, session=session), progress.say)
-            return executor
+            model = look_at_model(executor, opened)
+            told = prepare(executor, opened, session=session)
+            tell_encoding(told, progress.say)
+            return Started(executor, known_costs(spec, told, session=session), model)
 
-        finals = Finals(session, opened, progress, start_executor=start_executor, retry_failed=retry_failed)
+        finals = Finals(session, opened, progress, start=start, retry_failed=retry_failed)
         chosen = finals.choose(candidates)
         cells = finals.refit(chosen)
         of_sizes = finals.learn_curve(chosen)

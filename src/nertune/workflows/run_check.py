@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import os
-import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from nertune.data.audit import Summary
+from nertune.errors import StoppedError
 from nertune.execute.plan import Plan, available_memory, worker_memory
 from nertune.execute.single import run_one
 from nertune.protocols import plan_fits
-from nertune.protocols.kfold import averages_folds
-from nertune.search.sampler import Sampler, make_sampler
-from nertune.spec.space import apply_point, dimensions, grid_points
+from nertune.report.progress import makespan
+from nertune.search.sampler import make_sampler
+from nertune.spec.space import apply_point, dimensions, some_points
 from nertune.spec.study import StudySpec
-from nertune.workflows.costs import final_costs, trial_cost
+from nertune.workflows.costs import MOST_POINTS, Costs, Forecast
+from nertune.workflows.disk import Need, check_room, final_needs, free_bytes, room_text, search_needs
 from nertune.workflows.opening import (
     MANY,
     look_at_model,
+    measure,
     open_executor,
     open_study,
     plan_for,
@@ -31,8 +36,7 @@ from nertune.workflows.opening import (
 from nertune.workflows.search_cells import cells_wanted
 from nertune.workflows.session import identity_of, refuse_conflicts
 
-START_S = 8.0  # imports and the first look at the model, on 2 cores
-FOLDER_SPARE = 5 * 2**20  # bytes of a seed folder besides its weights: tokenizer, predictions
+MEASURE_S = 20.0  # a check takes its time for the steps of every kind that the space has
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,10 @@ class CheckResult:
     fits_of_trial  fits that a trial consists of
     fits           of the whole search; None when it is not known how many cells there will be
     final_fits     of best-and-train
-    seconds        estimated for the whole search; None when it is not known how many cells there will be
+    seconds        estimated for the whole search; None when no step could be timed
     seed_seconds   estimated for best-and-train
-    disk_bytes     what the seed folders will take
+    disk           what both will write besides the encoded data
+    disk_bytes     all of it
     """
 
     spec: StudySpec
@@ -59,7 +64,8 @@ class CheckResult:
     fits: int | None
     final_fits: int
     seconds: float | None
-    seed_seconds: float
+    seed_seconds: float | None
+    disk: tuple[Need, ...]
     disk_bytes: int
     free_bytes: int
     memory_bytes: float
@@ -67,12 +73,16 @@ class CheckResult:
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        told = {key: value for key, value in vars(self).items() if key not in ("spec", "summary", "plan")}
+        told = {key: value for key, value in vars(self).items() if key not in ("spec", "summary", "plan", "disk")}
         return {
             "study": self.spec.name,
             "task": self.spec.task,
             "data": self.summary.to_json(),
             **told,
+            "disk": [
+                {"what": need.what, "bytes": round(need.n_bytes), "folder": str(need.folder)} for need in self.disk
+            ],
+            "disk_text": room_text(self.disk),
             "slots": [asdict(slot) for slot in self.plan.slots],
         }
 
@@ -84,6 +94,7 @@ def check(
 
     Raises  the problems as UserError, as many at once as can be
     """
+    began = time.monotonic()
     opened = open_study(study_file, edits=edits, splits=("train", "dev", "test"))
     spec = opened.spec
     known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus), to_write=False)
@@ -96,13 +107,13 @@ def check(
         tell_checkpoint(model, tell)
         job = preparing_job(opened, kind="prepare", folder=Path(folder), encoded=Path(folder), precision=None)
         told = run_one(executor, job.to_json(), log=Path(folder) / "log", what="preparing the data")
-    examples = {split.name: split.examples for split in opened.summary.splits}
-    trial = trial_cost(spec, told, examples=examples)
-    finals = final_costs(spec, told, examples=examples)
-    n_slots = len(plan.slots)
-    n_models = len(spec.final.seeds) * (trial.n_fits if averages_folds(spec.protocol) else 1)
-    disk = n_models * (model["n_parameters"] * 4 + FOLDER_SPARE)
-    factor = _epochs_factor(spec, sampler)
+        start_s = time.monotonic() - began  # what a search does before its first trial, too
+        log = Path(folder) / "log"
+        timings = measure(executor, opened, told, encoded=Path(folder), log=log, limit_s=MEASURE_S)
+    costs = Costs(spec, timings=timings, windows=told["windows"], pieces=told["pieces"])
+    finals = costs.finals([apply_point(spec, point) for point in some_points(spec, most=MOST_POINTS)])
+    n_fits = len(plan_fits(spec.protocol, seed=spec.search.seed))
+    needs = [*search_needs(spec, costs), *final_needs(spec, costs, model=model)]
     return CheckResult(
         spec=spec,
         summary=opened.summary,
@@ -110,35 +121,30 @@ def check(
         encoding=told,
         plan=plan,
         cells=cells,
-        fits_of_trial=trial.n_fits,
-        fits=None if cells is None else cells * trial.n_fits,
+        fits_of_trial=n_fits,
+        fits=None if cells is None else cells * n_fits,
         final_fits=sum(cost.n_jobs * cost.n_fits for cost in finals),
-        seconds=None if cells is None else START_S + replace(trial, n_jobs=cells).seconds_on(n_slots) * factor,
-        seed_seconds=START_S + sum(cost.seconds_on(n_slots) for cost in finals),
-        disk_bytes=disk,
+        seconds=start_s + _search_seconds(costs, cells=cells, n_slots=len(plan.slots)) if timings else None,
+        seed_seconds=start_s + sum(cost.seconds_on(len(plan.slots)) for cost in finals) if timings else None,
+        disk=tuple(needs),
+        disk_bytes=round(sum(need.n_bytes for need in needs)),
         free_bytes=free_bytes(spec.output),
         memory_bytes=worker_memory(spec.model.base) * len(plan.slots),
         free_memory_bytes=available_memory(),
-        warnings=tuple(_warnings(spec, disk=disk)),
+        warnings=tuple(_warnings(spec, needs=needs)),
     )
 
 
-def free_bytes(folder: Path) -> int:
-    """Free space where the folder is or will be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+def _search_seconds(costs: Costs, *, cells: int | None, n_slots: int) -> float:
+    """From the first trial to the end of the last."""
+    limit = costs.spec.search.timeout
+    forecast = Forecast(costs, cells=(), total=cells, n_slots=n_slots)
+    more = repeat(forecast.mean) if cells is None else ()
+    until = math.inf if limit is None else limit
+    return makespan(chain(forecast.to_come().values(), more), n_slots=n_slots, until=until)
 
 
-def _epochs_factor(spec: StudySpec, sampler: Sampler) -> float:
-    """Mean epochs of the cells over the epochs as written, when epochs are searched on a grid."""
-    if sampler.size is None or not any(key.endswith(".epochs") for key in spec.search.space):
-        return 1.0
-    epochs = [apply_point(spec, point).total_epochs for point in grid_points(spec)]
-    return sum(epochs) / len(epochs) / spec.total_epochs
-
-
-def _warnings(spec: StudySpec, *, disk: int) -> list[str]:
+def _warnings(spec: StudySpec, *, needs: Sequence[Need]) -> list[str]:
     warnings = []
     searched = {fit.seed for fit in plan_fits(spec.protocol, seed=spec.search.seed)}
     for seed in sorted(searched & {*spec.final.seeds}):
@@ -148,8 +154,10 @@ def _warnings(spec: StudySpec, *, disk: int) -> list[str]:
         )
     if len(spec.final.seeds) < 3:
         warnings.append("fewer than three final.seeds say little about the spread")
-    if disk > free_bytes(spec.output):
-        warnings.append(f"the seed folders need about {disk / 2**30:.1f} GiB, {spec.output} has less")
+    try:
+        check_room(needs)
+    except StoppedError as error:
+        warnings.append(error.message)
     if not os.access(_existing(spec.output), os.W_OK):
         warnings.append(f"{spec.output} cannot be written")
     if not dimensions(spec):

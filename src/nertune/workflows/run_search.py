@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -28,11 +29,14 @@ from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job, device_batch_size
+from nertune.workflows.costs import Costs, Forecast
+from nertune.workflows.disk import check_room, search_needs
 from nertune.workflows.opening import (
     MANY,
     Opened,
     command_line,
     look_at_model,
+    measured_costs,
     open_executor,
     open_study,
     plan_for,
@@ -83,10 +87,12 @@ def search(
         with open_session(spec, identity=identity, fresh=fresh) as session:
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
+            costs = measured_costs(executor, opened, told, session=session)
             progress.say(_plan_text(spec, plan.reason, executor, session))
+            progress.say(f"{spec.name}: {check_room(search_needs(spec, costs))}")
             if retry_failed:
                 _reopen_failed(session)
-            _run_cells(session, opened, sampler=sampler, executor=executor, progress=progress, total=total)
+            _run_cells(session, opened, costs, sampler=sampler, executor=executor, progress=progress, total=total)
             return _conclude(session, sampler=sampler)
 
 
@@ -103,6 +109,7 @@ def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
 def _run_cells(
     session: Session,
     opened: Opened,
+    costs: Costs,
     *,
     sampler: Sampler,
     executor: Executor,
@@ -137,7 +144,7 @@ def _run_cells(
         after_outcome=views.renew,
         every_tick=tracker.check,
     )
-    progress.begin(_state(session, executor, total=total))
+    progress.begin(_state(session, executor, costs, total=total, seconds=source.seconds))
     tracker.start()
     try:
         coordinate(work, executor)
@@ -292,24 +299,32 @@ def _reopen_failed(session: Session) -> None:
             session.database.reopen_cell(cell)
 
 
-def _state(session: Session, executor: Executor, *, total: int | None) -> State:
+def _state(session: Session, executor: Executor, costs: Costs, *, total: int | None, seconds: float) -> State:
+    """What the display begins with; `seconds` of the search so far."""
     spec = session.spec
     cells = session.database.cells(session.study, "search")
+    done = [cell for cell in cells if not cell.is_open]
+    forecast = Forecast(costs, cells=cells, total=total, n_slots=len(executor.slots))
+    limit = spec.search.timeout
     state = State(
         title=spec.name,
         objective=spec.search.objective,
-        epochs=spec.total_epochs,
+        expect=forecast.of,
         n_fits=len(plan_fits(spec.protocol, seed=spec.search.seed)),
         slots=len(executor.slots),
         minimised=is_minimised(spec.search.objective),
         total=total,
-        done=sum(not cell.is_open for cell in cells),
-        failed=sum(cell.state == "failed" for cell in cells),
+        done=len(done),
+        failed=sum(cell.state == "failed" for cell in done),
+        waiting=forecast.to_come(done=[cell.number for cell in done]),
+        typical=forecast.mean,
+        is_timed=costs.is_timed,
+        until=math.inf if limit is None else time.monotonic() + limit - seconds,
+        limit=spec.execute.trial_timeout or math.inf,
     )
-    for cell in cells:
+    for cell in done:
         state.take_score(cell)
-        if cell.state == "complete" and cell.seconds is not None:
-            state.seconds.append(cell.seconds)
+        state.take_seconds(cell, cell.seconds)
     return state
 
 

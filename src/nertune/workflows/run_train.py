@@ -28,7 +28,9 @@ from nertune.spec.load import load_study
 from nertune.spec.space import apply_point, get_at
 from nertune.spec.study import StudySpec
 from nertune.trials.job import Job, device_batch_size
+from nertune.workflows.costs import Costs
 from nertune.workflows.device import AUTO, find_device
+from nertune.workflows.disk import check_room, train_needs
 from nertune.workflows.opening import (
     Opened,
     look_at_model,
@@ -86,7 +88,7 @@ def train(
         tell_checkpoint(facts, tell)
         target = (output or _usual_folder(opened.spec, facts, seed=chosen)).absolute()
         _refuse_filled(target, fresh=fresh)
-        fit = _fit(executor, opened, seed=chosen, target=target, tell=tell)
+        fit = _fit(executor, opened, facts, seed=chosen, target=target, tell=tell)
     return _told(fit, target=target, seed=chosen, seconds=time.monotonic() - began)
 
 
@@ -129,7 +131,9 @@ def _refuse_filled(folder: Path, *, fresh: bool) -> None:
 # ---- the fit
 
 
-def _fit(executor: Executor, opened: Opened, *, seed: int, target: Path, tell: Tell) -> dict[str, Any]:
+def _fit(
+    executor: Executor, opened: Opened, model: Mapping[str, Any], *, seed: int, target: Path, tell: Tell
+) -> dict[str, Any]:
     """Encode, fit, score, and move the finished folder to its place; what was left of it before is gone."""
     work = _work_folder(target)
     log = target.with_name(f"{target.name}.log")
@@ -140,6 +144,8 @@ def _fit(executor: Executor, opened: Opened, *, seed: int, target: Path, tell: T
         told = run_one(executor, preparing.to_json(), log=log, what="preparing the data")
         tell_encoding({**told, "changed_hooks": ()}, tell)
         tell(_plan_text(opened.spec, executor, precision=told["precision"], seed=seed))
+        costs = Costs(opened.spec, timings=(), windows=told["windows"], pieces=told["pieces"])
+        tell(f"{opened.spec.name}: {check_room(train_needs(target, costs, model=model))}")
         job = _job(opened, told, seed=seed, folder=folder, encoded=encoded, target=target, executor=executor)
         epochs = _Epochs(opened.spec, tell)
         outcome = run_one(executor, job.to_json(), log=log, what="the fit", hear=epochs.hear)
