@@ -23,7 +23,7 @@ def run_job(job: dict[str, Any], line: Any, place: Any) -> dict[str, Any]:
 
 def look(job: dict[str, Any], line: Any) -> dict[str, Any]:
     del job, line
-    sizes = {"n_parameters": 10, "n_pieces": 9, "max_pieces": 8, "n_labels": 3}
+    sizes = {"n_parameters": 10, "n_learning": 10, "n_pieces": 9, "max_pieces": 8, "n_labels": 3}
     return {"model_type": "sleeping", "tokenizer": "Sleeping", **sizes}
 
 

@@ -194,3 +194,20 @@ def test_without_a_pruner_every_trial_runs_to_its_end(pruner):
     assert rule.pause_after(make_cell(0, state="waiting")) is None
     assert rule.decide([make_cell(0, state="complete", f1=0.1)], is_all=True) == []
     assert rule.judge(make_cell(0, state="running"), others=[], curves={}) is None
+
+
+def test_what_is_left_of_a_trial_is_what_is_expected_of_the_rule(pruner):
+    """Of 36 trials: 36 ninths, 12 times two ninths, 4 times two thirds."""
+    rule = pruner("halving", total=36)
+    whole = 36 / 9 + 12 * 2 / 9 + 4 * 2 / 3
+    assert 36 * rule.work_left(0) == pytest.approx(whole)
+    assert rule.work_left(0, n_rungs=1) == pytest.approx(2 / 9 + 2 / 3 / 3)
+    assert rule.work_left(0, n_rungs=1, is_decided=False) == pytest.approx((2 / 9 + 2 / 3 / 3) / 3)
+    assert rule.work_left(0, n_rungs=2) == pytest.approx(2 / 3)
+    assert pruner("none", total=36).work_left(0) == 1.0
+
+
+def test_checkpoints_are_counted_before_there_are_any(pruner):
+    assert pruner("halving", total=36).most_paused == 12
+    assert pruner("hyperband", total=None, sampler="random").most_paused == 3 + 2
+    assert pruner("none", total=36).most_paused == 0

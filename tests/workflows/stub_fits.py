@@ -18,6 +18,7 @@ def look(job: dict[str, Any], line: Any) -> dict[str, Any]:
     return {
         "model_type": "stub",
         "n_parameters": 10,
+        "n_learning": 10,
         "tokenizer": "Stub",
         "n_pieces": 9,
         "max_pieces": 8,
@@ -81,11 +82,12 @@ def _pause(job: dict[str, Any], line: Any, train: dict[str, Any]) -> dict[str, A
     """A fit of 18 steps until its pause. It goes on where the last attempt wrote that it was."""
     file = Path(job["folder"]) / "checkpoint" / "fit.pt"
     file.parent.mkdir()
-    for step in range(_steps_done(job) + 1, round(18 * job["pause_after"]) + 1):
+    last = round(18 * job["pause_after"])
+    for step in range(_steps_done(job) + 1, last + 1):
         time.sleep(float(os.environ.get("STUB_SECONDS", "0.002")) / 9)
         file.write_text(str(step))
-    f1 = score(train, 1) + step / 1e6
-    line.ask({"step": step, "epoch": step / 9, "split": "dev", "values": {"f1": f1, "loss": 1.0}})
+    f1 = score(train, 1) + last / 1e6
+    line.ask({"step": last, "epoch": last / 9, "split": "dev", "values": {"f1": f1, "loss": 1.0}})
     return {**_outcome({"dev": f1}), "paused": True}
 
 

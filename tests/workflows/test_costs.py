@@ -312,6 +312,6 @@ def test_a_search_runs_although_no_step_can_be_timed(
 ) -> None:
     monkeypatch.setenv("STUB_TIMED_SECONDS", "none")
     shown = Clocked()
-    outcome = run_search(stub_study(), progress=shown, workers=2)
+    outcome = run_search(stub_study(more="train: {freeze: encoder}"), progress=shown, workers=2)
     assert (outcome.finished, shown.state.is_timed, outcome.facts["timings"]) == (True, False, [])
     assert shown.left[1][1] > 0  # the first cell says what the others take

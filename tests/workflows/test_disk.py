@@ -24,7 +24,7 @@ from nertune.workflows.disk import LEFT_FREE, RECORD, Need, check_room, final_ne
 Make = Callable[..., StubStudy]
 Run = Callable[..., SearchOutcome]
 MIB, GIB = 2**20, 2**30
-MODEL = {"n_parameters": 1_000_000, "n_pieces": 1000}
+MODEL = {"n_parameters": 1_000_000, "n_learning": 600_000, "n_pieces": 1000}
 
 
 @pytest.fixture
@@ -45,6 +45,10 @@ def study(folder: Path, **sections: Any) -> StudySpec:
 def costs(spec: StudySpec, *, cache_bytes: float = 0.0) -> Costs:
     timing = Timing({}, [0.0], [0.0], 0.0, 0.0, frozen=int(cache_bytes > 0), cache_bytes=cache_bytes)
     return Costs(spec, timings=[timing], windows={"train": 10, "dev": 10}, pieces={"train": 1000, "dev": 1000})
+
+
+def needs_of(spec: StudySpec, expected: Costs, *, n_paused: int = 0) -> list[Need]:
+    return search_needs(spec, expected, model=MODEL, n_paused=n_paused)
 
 
 def needed(needs: list[Need], what: str) -> float:
@@ -103,13 +107,20 @@ def test_every_model_that_is_on_disk_at_a_time_is_counted(tmp_path: Path, sectio
     assert needed(final_needs(spec, costs(spec), model=MODEL), "weights") == n_models * 4_000_000
 
 
+def test_checkpoints_of_trials_that_pause_are_counted_by_what_learns(tmp_path: Path) -> None:
+    """Weights, two moments of each, and the best weights so far."""
+    spec = study(tmp_path)
+    assert needed(needs_of(spec, costs(spec)), "trials that pause") == 0
+    assert needed(needs_of(spec, costs(spec), n_paused=5), "trials that pause") == 5 * 4 * 4 * 600_000
+
+
 @pytest.fixture
 def frozen(tmp_path: Path) -> Callable[..., float]:
     """Bytes that a search needs for what its frozen layers give: 200 MiB, if nothing is in the way."""
 
     def find(**execute: Any) -> float:
         spec = study(tmp_path, execute=execute)
-        return needed(search_needs(spec, costs(spec, cache_bytes=200 * MIB / 2000)), "frozen layers")
+        return needed(needs_of(spec, costs(spec, cache_bytes=200 * MIB / 2000)), "frozen layers")
 
     return find
 

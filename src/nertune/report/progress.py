@@ -6,7 +6,7 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class Expected:
         """Seconds until such a share of its epochs is done."""
         return self.before + share * (self.seconds - self.before)
 
+    def part(self, share: float) -> Expected:
+        """What is expected of such a share of it."""
+        return replace(self, seconds=self.until(share))
+
 
 @dataclass
 class Fit:
@@ -57,7 +61,8 @@ class Fit:
 class State:
     """What a display knows.
 
-    expect    what is expected of a cell; all seconds may be in a unit of their own, unless `is_timed`
+    expect    what is expected of a cell: of one that runs until its next pause, of one that waits, of one that is done
+              until its end; all seconds may be in a unit of their own, unless `is_timed`
     n_fits    fits of one cell
     total     cells in all, None when a time limit ends the search
     done      final cells, those of earlier calls included
@@ -207,12 +212,13 @@ class _Following:
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         self.state.running.pop(cell.number, None)
+        self.state.waiting.pop(cell.number, None)
         if cell.is_open:
             self.state.waiting[cell.number] = self.state.expect(cell).seconds
             return
         self.state.done += 1
         self.state.failed += cell.state == "failed"
-        self.state.take_seconds(cell, how.seconds)
+        self.state.take_seconds(cell, cell.seconds if cell.rungs else how.seconds)
         self.state.take_score(cell)
 
     def tick(self) -> None:
@@ -256,7 +262,7 @@ class LiveProgress(_Following):
 
     def ended(self, cell: CellRow, how: Settlement) -> None:
         super().ended(cell, how)
-        if cell.state == "failed" or cell.is_open:
+        if cell.state == "failed" or (cell.is_open and cell.state != "paused"):
             self.say(_outcome_text(cell, how, self.state.objective))
 
     def close(self) -> None:

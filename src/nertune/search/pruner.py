@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice, pairwise
 
 import optuna
 from optuna.trial import TrialState, create_trial
@@ -47,6 +48,20 @@ class Pruner:
         """The share of its steps after which the cell pauses next; None: it runs to its end."""
         del cell
         return None
+
+    def work_left(self, number: int, *, n_rungs: int = 0, is_decided: bool = True) -> float:
+        """What is to be expected of a cell with this number, as a share of a whole trial.
+
+        n_rungs     at which it has paused so far
+        is_decided  whether it goes on for sure to the next one
+        """
+        del number, n_rungs, is_decided
+        return 1.0
+
+    @property
+    def most_paused(self) -> int:
+        """Checkpoints of paused cells that lie on disk at a time, at most."""
+        return 0
 
     def decide(self, cells: Sequence[CellRow], *, is_all: bool) -> list[Decision]:
         """What becomes of paused cells by now. `is_all`: no cell follows those that there are."""
@@ -84,12 +99,24 @@ class Halving(Pruner):
     """Successive halving, in one bracket or in several."""
 
     def __init__(self, spec: StudySpec, *, brackets: Brackets) -> None:
-        self._eta, self._objective = spec.search.eta, spec.search.objective
+        self._eta, self._rungs, self._objective = spec.search.eta, spec.search.rungs, spec.search.objective
         self._brackets = brackets
 
     def pause_after(self, cell: CellRow) -> float | None:
-        shares = next((one.shares for one in self._brackets() if cell.number < one.first + one.size), ())
+        shares = self._shares_of(cell.number)
         return shares[len(cell.rungs)] if len(cell.rungs) < len(shares) else None
+
+    def work_left(self, number: int, *, n_rungs: int = 0, is_decided: bool = True) -> float:
+        ends = [0.0, *self._shares_of(number), 1.0][n_rungs:]
+        parts = [end - begin for begin, end in pairwise(ends)]
+        expected: float = math.fsum(part / self._eta**further for further, part in enumerate(parts))
+        return expected if is_decided else expected / self._eta
+
+    @property
+    def most_paused(self) -> int:
+        """Brackets that follow each other may be under way together, each with its first rung full."""
+        begun = islice(self._brackets(), len(self._rungs))
+        return sum(math.ceil(bracket.size / self._eta) for bracket in begun if bracket.shares)
 
     def decide(self, cells: Sequence[CellRow], *, is_all: bool) -> list[Decision]:
         decisions: list[Decision] = []
@@ -99,6 +126,9 @@ class Halving(Pruner):
                 break
             decisions += self._climb(bracket, members, size=len(members) if is_all else bracket.size)
         return decisions
+
+    def _shares_of(self, number: int) -> tuple[float, ...]:
+        return next((one.shares for one in self._brackets() if number < one.first + one.size), ())
 
     def _climb(self, bracket: Bracket, members: Sequence[CellRow], *, size: int) -> Iterator[Decision]:
         """Rung by rung, until one that not all have reached."""

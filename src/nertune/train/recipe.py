@@ -12,6 +12,7 @@ from nertune.spec.study import StudySpec
 from nertune.train.callbacks import load_callbacks
 from nertune.train.lora import check_adapters
 from nertune.train.optim import check_optimizer
+from nertune.train.parts import learning_anywhere
 
 
 def check_recipe(model: PreTrainedModel, *, base: Base, spec: StudySpec) -> None:
@@ -31,6 +32,13 @@ def check_recipe(model: PreTrainedModel, *, base: Base, spec: StudySpec) -> None
             base.parts.check_layers(key=key("layer_decay"))
     if spec.train.lora is not None:
         check_adapters(model, lora=spec.train.lora, base=base)
+
+
+def count_learning(model: PreTrainedModel, *, base: Base, spec: StudySpec) -> int:
+    """Parameters that learn in some stage; with adapters, those of the layers that they are added to, at most."""
+    levels = learning_anywhere(spec.stage_settings, parts=base.parts)
+    named = model.named_parameters()
+    return sum(one.numel() for name, one in named if base.parts.level(name) in levels or name in base.missing)
 
 
 def _keys_of(spec: StudySpec, number: int) -> Callable[[str], str]:

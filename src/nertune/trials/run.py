@@ -27,7 +27,7 @@ from nertune.train.checkpoints import save_model
 from nertune.train.optim import Precision
 from nertune.train.predict import predict
 from nertune.train.probe import choose_precision, time_step, time_work
-from nertune.train.recipe import check_recipe
+from nertune.train.recipe import check_recipe, count_learning
 from nertune.trials.average import fit_folds, score_folds
 from nertune.trials.fits import PULSE, Line, Place, Pulse, run_fit, run_fits, with_device_batch
 from nertune.trials.job import Job, device_batch_size
@@ -55,11 +55,14 @@ def look(job: Job, line: Line, place: Place) -> dict[str, Any]:
     loaded = load_model(job)
     frame = find_frame(loaded.tokenizer, train=job.study.train, position_limit=position_limit(loaded.base))
     model = build_model(loaded.base, seed=job.seed)
+    n_learning = 0
     for spec in _recipes(job.study):
         check_recipe(model, base=loaded.base, spec=spec)
+        n_learning = max(n_learning, count_learning(model, base=loaded.base, spec=spec))
     return {
         "model_type": loaded.base.config.model_type,
         "n_parameters": model.num_parameters(),
+        "n_learning": n_learning,
         "checkpoint": None if loaded.base.taken is None else str(loaded.base.taken),
         "tokenizer": type(loaded.tokenizer).__name__,
         "n_pieces": len(loaded.tokenizer),

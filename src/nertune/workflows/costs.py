@@ -18,6 +18,7 @@ from nertune.protocols import plan_fits
 from nertune.protocols.kfold import averages_folds
 from nertune.report.progress import Expected
 from nertune.results.database import CellRow
+from nertune.search.pruner import Pruner
 from nertune.spec.space import apply_point, get_at, grid_points, is_number, some_points
 from nertune.spec.study import StudySpec
 
@@ -278,8 +279,10 @@ class Forecast:
     The first cells that freeze as much, one a slot, compute what the frozen layers give, or wait for it.
     """
 
-    def __init__(self, costs: Costs, *, cells: Sequence[CellRow], total: int | None, n_slots: int) -> None:
-        self._costs, self._n_slots = costs, n_slots
+    def __init__(
+        self, costs: Costs, *, cells: Sequence[CellRow], total: int | None, n_slots: int, pruner: Pruner | None = None
+    ) -> None:
+        self._costs, self._n_slots, self._pruner = costs, n_slots, pruner or Pruner()
         self._begun: Counter[str] = Counter()
         self._expected: dict[int, Expected] = {}
         points = [cell.point for cell in cells]
@@ -297,10 +300,11 @@ class Forecast:
         return self._expected.get(cell.number) or self._expect(cell.number, cell.point)
 
     def to_come(self, *, done: Sequence[int] = ()) -> dict[int, float]:
-        """Seconds of the cells that are not done, by number; of points not drawn yet the mean."""
+        """Seconds of the cells that are not done, by number, as far as they are to run; of those not drawn the mean."""
         numbers = range(len(self._expected) if self._total is None else self._total)
         known = {number: expected.seconds for number, expected in self._expected.items()}
-        return {number: known.get(number, self.mean) for number in sorted({*numbers, *known} - {*done})}
+        left = sorted({*numbers, *known} - {*done})
+        return {number: known.get(number, self.mean) * self._pruner.work_left(number) for number in left}
 
     def _expect(self, number: int, point: Mapping[str, Any]) -> Expected:
         cost = self._costs.trial_at(point)
@@ -316,6 +320,15 @@ def learns_from_dev(spec: StudySpec) -> bool:
     if spec.protocol.kfold is not None:
         return not averages_folds(spec.protocol)
     return spec.final.train_with_dev
+
+
+def freezes_layers(spec: StudySpec) -> bool:
+    """Whether some point leaves layers as they are in all its stages."""
+    points = (apply_point(spec, point) for point in some_points(spec, most=MOST_POINTS))
+    return any(
+        all(settings.freeze != "none" or settings.top_layers is not None for settings in point.stage_settings)
+        for point in points
+    )
 
 
 def points_to_time(spec: StudySpec) -> list[dict[str, Any]]:

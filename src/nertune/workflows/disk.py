@@ -22,6 +22,7 @@ from nertune.workflows.costs import MOST_POINTS, Costs
 
 RECORD = 20 * 2**20  # bytes: the database, logs, tables
 PARAMETER = 4  # bytes in a file of weights
+CHECKPOINT_COPIES = 4  # of what learns: its weights, their two moments, the best so far
 TOKENIZER_PIECE = 70  # bytes of a tokenizer's files for each of its pieces
 SCORED_PIECE = 60  # bytes of the files of predictions for each piece of dev and test
 SEED_FOLDER = 2**18  # bytes of all else in a seed folder
@@ -37,9 +38,19 @@ class Need:
     folder: Path
 
 
-def search_needs(spec: StudySpec, costs: Costs) -> list[Need]:
-    """What a search writes besides its encoded data."""
-    return [*_record_needs(spec), Need("frozen layers", _cache_bytes(spec, costs), spec.output)]
+def search_needs(spec: StudySpec, costs: Costs, *, model: Mapping[str, Any], n_paused: int) -> list[Need]:
+    """What a search writes besides its encoded data.
+
+    model     as `look` tells it
+    n_paused  trials whose checkpoints lie there at a time
+    """
+    needs = [*_record_needs(spec), Need("frozen layers", _cache_bytes(spec, costs), spec.output)]
+    if n_paused:
+        size = model["n_learning"] * PARAMETER * CHECKPOINT_COPIES
+        needs.append(Need("trials that pause", n_paused * size, spec.output))
+    if spec.search.keep == "best":
+        needs.append(Need("weights of trials", 2 * weights_bytes(model), spec.output))
+    return needs
 
 
 def seed_needs(spec: StudySpec, costs: Costs, *, model: Mapping[str, Any], n_models: int, n_folders: int) -> list[Need]:

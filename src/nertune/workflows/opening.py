@@ -30,7 +30,7 @@ from nertune.spec.yaml_lines import dotted, read_yaml
 from nertune.track.projector import Tracker, tracking_problems
 from nertune.trials.job import Job, device_batch_size
 from nertune.trials.own_code import hook_digests, named_hooks
-from nertune.workflows.costs import Costs, Timing, points_to_time
+from nertune.workflows.costs import Costs, Timing, freezes_layers, points_to_time
 from nertune.workflows.problems import (
     base_problems,
     data_problems,
@@ -189,12 +189,14 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
 
 
 def measured_costs(executor: Executor, opened: Opened, told: Mapping[str, Any], *, session: Session) -> Costs:
-    """What the study's jobs take, by a few steps that are timed when it begins.
+    """What the study's jobs take: of those that freeze layers by a few steps that are timed when it begins.
+
+    Their first fits compute what the layers give, and say nothing of the others. All else the first evaluations tell.
 
     told  of `prepare`
     """
     folder = session.folder
-    if "timings" not in session.study.facts:
+    if "timings" not in session.study.facts and freezes_layers(opened.spec):
         timings = measure(executor, opened, told, encoded=folder.encoded, log=folder.logs / "measure.log")
         session.set_facts(timings=[asdict(timing) for timing in timings])
     return known_costs(opened.spec, told, session=session)

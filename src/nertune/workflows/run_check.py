@@ -18,6 +18,7 @@ from nertune.execute.plan import Plan, available_memory, worker_memory
 from nertune.execute.single import run_one
 from nertune.protocols import plan_fits
 from nertune.report.progress import makespan
+from nertune.search.pruner import make_pruner
 from nertune.search.sampler import make_sampler
 from nertune.spec.space import apply_point, dimensions, some_points
 from nertune.spec.study import StudySpec
@@ -33,7 +34,7 @@ from nertune.workflows.opening import (
     preparing_job,
     tell_checkpoint,
 )
-from nertune.workflows.search_cells import cells_wanted
+from nertune.workflows.search_cells import cells_wanted, most_paused
 from nertune.workflows.session import identity_of, refuse_conflicts
 
 MEASURE_S = 20.0  # a check takes its time for the steps of every kind that the space has
@@ -113,7 +114,8 @@ def check(
     costs = Costs(spec, timings=timings, windows=told["windows"], pieces=told["pieces"])
     finals = costs.finals([apply_point(spec, point) for point in some_points(spec, most=MOST_POINTS)])
     n_fits = len(plan_fits(spec.protocol, seed=spec.search.seed))
-    needs = [*search_needs(spec, costs), *final_needs(spec, costs, model=model)]
+    needs = search_needs(spec, costs, model=model, n_paused=most_paused(spec, cells, plan=plan))
+    needs += final_needs(spec, costs, model=model)
     return CheckResult(
         spec=spec,
         summary=opened.summary,
@@ -138,7 +140,8 @@ def check(
 def _search_seconds(costs: Costs, *, cells: int | None, n_slots: int) -> float:
     """From the first trial to the end of the last."""
     limit = costs.spec.search.timeout
-    forecast = Forecast(costs, cells=(), total=cells, n_slots=n_slots)
+    pruner = make_pruner(costs.spec, total=cells)
+    forecast = Forecast(costs, cells=(), total=cells, n_slots=n_slots, pruner=pruner)
     more = repeat(forecast.mean) if cells is None else ()
     until = math.inf if limit is None else limit
     return makespan(chain(forecast.to_come().values(), more), n_slots=n_slots, until=until)

@@ -22,6 +22,7 @@ from nertune.results.layout import MODEL, cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
 from nertune.search.best import rank, rank_pruned, read_best, write_best
+from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
 from nertune.spec.fingerprint import flatten
@@ -46,7 +47,7 @@ from nertune.workflows.opening import (
     tell_findings,
     tell_trouble,
 )
-from nertune.workflows.search_cells import SearchCells, cells_wanted, is_finished
+from nertune.workflows.search_cells import SearchCells, cells_wanted, is_finished, most_paused
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
 AT_A_RUNG = Settlement("pruned", "pruned", cause="pruned")
@@ -83,13 +84,15 @@ def search(
     total = cells_wanted(spec, sampler)
     plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
     with open_executor(spec, plan) as executor:
-        tell_checkpoint(look_at_model(executor, opened), progress.say)
+        model = look_at_model(executor, opened)
+        tell_checkpoint(model, progress.say)
         with open_session(spec, identity=identity, fresh=fresh) as session:
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
             costs = measured_costs(executor, opened, told, session=session)
             progress.say(_plan_text(spec, plan.reason, executor, session))
-            progress.say(f"{spec.name}: {check_room(search_needs(spec, costs))}")
+            needs = search_needs(spec, costs, model=model, n_paused=most_paused(spec, total, plan=plan))
+            progress.say(f"{spec.name}: {check_room(needs)}")
             if retry_failed:
                 _reopen_failed(session)
             _run_cells(session, opened, costs, sampler=sampler, executor=executor, progress=progress, total=total)
@@ -144,7 +147,7 @@ def _run_cells(
         after_outcome=views.renew,
         every_tick=tracker.check,
     )
-    progress.begin(_state(session, executor, costs, total=total, seconds=source.seconds))
+    progress.begin(_state(session, executor, costs, total=total, source=source))
     tracker.start()
     try:
         coordinate(work, executor)
@@ -299,17 +302,18 @@ def _reopen_failed(session: Session) -> None:
             session.database.reopen_cell(cell)
 
 
-def _state(session: Session, executor: Executor, costs: Costs, *, total: int | None, seconds: float) -> State:
-    """What the display begins with; `seconds` of the search so far."""
+def _state(session: Session, executor: Executor, costs: Costs, *, total: int | None, source: SearchCells) -> State:
+    """What the display begins with."""
     spec = session.spec
     cells = session.database.cells(session.study, "search")
     done = [cell for cell in cells if not cell.is_open]
-    forecast = Forecast(costs, cells=cells, total=total, n_slots=len(executor.slots))
+    pruner = make_pruner(spec, total=total)
+    forecast = Forecast(costs, cells=cells, total=total, n_slots=len(executor.slots), pruner=pruner)
     limit = spec.search.timeout
     state = State(
         title=spec.name,
         objective=spec.search.objective,
-        expect=forecast.of,
+        expect=lambda cell: forecast.of(cell).part(source.share_expected(cell)),
         n_fits=len(plan_fits(spec.protocol, seed=spec.search.seed)),
         slots=len(executor.slots),
         minimised=is_minimised(spec.search.objective),
@@ -319,7 +323,7 @@ def _state(session: Session, executor: Executor, costs: Costs, *, total: int | N
         waiting=forecast.to_come(done=[cell.number for cell in done]),
         typical=forecast.mean,
         is_timed=costs.is_timed,
-        until=math.inf if limit is None else time.monotonic() + limit - seconds,
+        until=math.inf if limit is None else time.monotonic() + limit - source.seconds,
         limit=spec.execute.trial_timeout or math.inf,
     )
     for cell in done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from nertune.execute.plan import Plan
 from nertune.results.database import CellRow
 from nertune.results.layout import cell_name
 from nertune.results.records import Cut, StepRecord
@@ -38,6 +39,12 @@ def is_cut_short(spec: StudySpec, cells: Sequence[CellRow], *, seconds: float) -
     search = spec.search
     is_late = search.timeout is not None and seconds >= search.timeout
     return is_late or (search.patience is not None and n_since_best(cells, search.objective) >= search.patience)
+
+
+def most_paused(spec: StudySpec, total: int | None, *, plan: Plan) -> int:
+    """Checkpoints of trials that lie on disk at a time, at most: of those that have paused, and of those that run."""
+    pruner = make_pruner(spec, total=total)
+    return pruner.most_paused + len(plan.slots) if pruner.most_paused else 0
 
 
 class SearchCells:
@@ -76,6 +83,15 @@ class SearchCells:
     def pause_after(self, cell: CellRow) -> float | None:
         """The share of its steps after which the cell pauses next."""
         return self._pruner.pause_after(cell)
+
+    def share_expected(self, cell: CellRow) -> float:
+        """Of a whole trial: what is to come of a cell that waits, what runs until its next pause, what was done."""
+        n_rungs = len(cell.rungs)
+        if not cell.is_open:
+            return float(cell.rungs[-1]["share"]) if cell.state == "pruned" else 1.0
+        if cell.state == "running":
+            return (self.pause_after(cell) or 1.0) - (cell.rungs[-1]["share"] if n_rungs else 0.0)
+        return self._pruner.work_left(cell.number, n_rungs=n_rungs, is_decided=cell.state != "paused")
 
     def judge(self, cell: CellRow, record: StepRecord) -> Cut | None:
         """Why a running cell is not worth going on with after this evaluation."""
