@@ -36,6 +36,8 @@ CASES = {
     "frozen encoder": {"epochs": 4, "freeze": "encoder"},
     "stages": {"stages": [{"epochs": 2, "freeze": "encoder"}, {"epochs": 2, "learning_rate": 1e-3, "patience": 1}]},
     "evaluated by steps": {"epochs": 3, "evaluate_every": 4},
+    "evaluated late": {"epochs": 3, "evaluate_from": 2},
+    "evaluated late by steps": {"epochs": 3, "evaluate_every": 4, "evaluate_from": 2},
     "steps that end inside a pass": {"epochs": 3, "max_steps": 13},
     "another optimizer": {"epochs": 2, "optimizer": "adafactor"},
     "sequences": {"task": "sequence", "epochs": 3},

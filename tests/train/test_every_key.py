@@ -48,6 +48,7 @@ TRAIN = {
     "max_grad_norm": ("token", {}, {}, 0.1),
     "patience": ("token", {}, {"epochs": 6, "learning_rate": 1e-12}, 1),
     "evaluate_every": ("token", {}, {}, 2),
+    "evaluate_from": ("token", {}, {"epochs": 2}, 1.5),
     "label_smoothing": ("token", {}, {}, 0.3),
     "loss": ("token", {}, {}, "focal"),
     "focal_gamma": ("token", {}, {"loss": "focal"}, 5.0),

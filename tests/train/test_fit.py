@@ -111,6 +111,28 @@ def test_evaluation_every_n_steps_and_at_the_end(run):
     assert [step.step for step in done.asked] == [4, 8, 10]
 
 
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"epochs": 4, "evaluate_from": 2}, [10, 15, 20]),
+        ({"epochs": 4, "evaluate_from": 2.5}, [15, 20]),
+        ({"epochs": 2, "evaluate_from": 9}, [10]),
+        ({"epochs": 2, "evaluate_every": 3, "evaluate_from": 1}, [6, 9, 10]),
+        ({"epochs": 2, "evaluate_every": 3, "evaluate_from": 9}, [10]),
+        ({"epochs": 4, "max_steps": 12, "evaluate_from": 3}, [12]),
+        ({"stages": [{"epochs": 2}, {"epochs": 2}], "evaluate_from": 2}, [10, 20]),
+    ],
+)
+def test_evaluation_from_an_epoch_on_and_at_the_end_of_each_stage(run, options, steps):
+    assert [step.step for step in run(**options).asked] == steps
+
+
+def test_evaluations_that_are_left_out_change_no_other(run):
+    every, late = run(epochs=4), run(epochs=4, evaluate_from=3)
+    assert late.asked == every.asked[2:]
+    assert late.losses == every.losses
+
+
 def test_without_dev_the_last_weights_are_kept_and_nothing_is_asked(run):
     done = run(dev=False, epochs=2)
     assert (done.record.dev, done.record.best_epoch, done.asked) == (None, 2.0, [])

@@ -64,6 +64,7 @@ def test_a_fits_seconds_are_its_pieces_its_steps_and_its_evaluations() -> None:
         ({"train.batch_size": 40}, 2 * epoch(40)),
         ({"data.size": 50}, 2 * epoch(train=40)),
         ({"train.max_steps": 5}, epoch() / 2 + 20 * 10 * 0.003 / 2),
+        ({"train.evaluate_from": 2}, 2 * epoch() - 20 * 10 * 0.003),
         ({"train.evaluate_every": 5}, 2 * (epoch() + 20 * 10 * 0.003)),
         ({"train.learning_rate": 1e-3}, 2 * epoch()),
     ],

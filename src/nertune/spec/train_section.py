@@ -73,6 +73,10 @@ class TrainSpec(Section):
     evaluate_every: Literal["epoch"] | Count = Field(
         "epoch", description="`epoch`, or a number of optimizer steps (the end of training is evaluated in any case)"
     )
+    evaluate_from: NotNegative = Field(
+        0.0,
+        description="Epochs of each stage, or a part of one, before its first evaluation: none is worth its time while the model knows nothing. Patience and the best epoch begin there",
+    )
     label_smoothing: Fraction = Field(
         0.0, description="Share of the target spread over all labels; reported losses are without it"
     )

@@ -156,8 +156,10 @@ class Breaker(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def is_between(self, state: TrainerState, args: TrainingArguments) -> bool:
         """Whether the fit pauses where it would not have been evaluated otherwise."""
         if args.eval_strategy == "steps":
-            return self.is_pausing and state.global_step % state.eval_steps != 0
-        return self.is_pausing and state.epoch != round(state.epoch)
+            is_due = state.global_step % state.eval_steps == 0 and state.global_step >= args.eval_delay
+        else:
+            is_due = state.epoch == round(state.epoch) and state.epoch >= args.eval_delay
+        return self.is_pausing and not is_due
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.n_done += 1
@@ -168,8 +170,9 @@ class Breaker(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
             self.is_pausing = control.should_training_stop = True
             control.should_evaluate |= args.eval_strategy == "steps"
 
-    def on_epoch_end(self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Called when the Trainer leaves a pass, whether it is over or the fit pauses inside it."""
+        control.should_evaluate |= self.is_pausing and args.eval_strategy == "epoch"
         if not self.is_pausing or state.epoch == self.epoch + 1:
             self.epoch, self.n_done = self.epoch + 1, 0
         is_due = self._every_s is not None and time.monotonic() - self._written >= self._every_s

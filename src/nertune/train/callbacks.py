@@ -32,7 +32,8 @@ class Teller(TrainerCallback):  # type: ignore[misc]  # transformers is untyped 
         control.should_log = True
         if self._stop_after_epoch is not None and round(state.epoch) >= self._stop_after_epoch:
             control.should_training_stop = True
-            control.should_evaluate |= args.eval_strategy == "steps" and state.global_step % state.eval_steps != 0
+            is_evaluated = args.eval_strategy == "steps" and state.global_step % state.eval_steps == 0
+            control.should_evaluate |= args.eval_strategy != "no" and not is_evaluated
 
 
 def load_callbacks(names: Sequence[str]) -> list[TrainerCallback]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path
@@ -75,7 +76,7 @@ def training_arguments(
         dataloader_pin_memory=device != "cpu",
         remove_unused_columns=False,
         **_optimizer_options(train),
-        **_record_options(train, steps_per_epoch=batches.steps_per_epoch, evaluates=evaluates),
+        **_record_options(stage, steps_per_epoch=batches.steps_per_epoch, evaluates=evaluates),
     )
     if device != "cpu":
         torch.cuda.set_device(args.device)
@@ -97,10 +98,13 @@ def _optimizer_options(train: TrainSpec) -> dict[str, Any]:
     }
 
 
-def _record_options(train: TrainSpec, *, steps_per_epoch: int, evaluates: bool) -> dict[str, Any]:
-    """When to evaluate and to log."""
+def _record_options(stage: Stage, *, steps_per_epoch: int, evaluates: bool) -> dict[str, Any]:
+    """When to evaluate and to log. The stage's last step is evaluated in any case."""
+    train = stage.train
     by_step = evaluates and train.evaluate_every != "epoch"
+    first_step = min(stage.first_step + math.ceil(train.evaluate_from * steps_per_epoch), stage.end_step)
     return {
+        "eval_delay": first_step if by_step else first_step / steps_per_epoch - 1e-9,  # in steps, or in epochs
         "eval_strategy": "steps" if by_step else "epoch" if evaluates else "no",
         "eval_steps": train.evaluate_every if by_step else None,
         "logging_strategy": "steps",

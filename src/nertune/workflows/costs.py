@@ -44,7 +44,7 @@ IDLE = {
     "epsilon",
     "threshold",
 }
-COUNTED = {"epochs", "max_steps", "evaluate_every", "size"}  # they say how often, not how long
+COUNTED = {"epochs", "max_steps", "evaluate_every", "evaluate_from", "size"}  # they say how often, not how long
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,8 @@ def steps_seconds(
         left -= steps
         every = per_epoch if settings.evaluate_every == "epoch" else settings.evaluate_every
         seconds += steps * (updating + STEP_S) + steps / per_epoch * train.pieces * learning
-        seconds += math.ceil(steps / every) * dev.pieces * timing.scoring
+        n_skipped = max(0, min(steps, math.ceil(settings.evaluate_from * per_epoch)) - 1) // every
+        seconds += (math.ceil(steps / every) - n_skipped) * dev.pieces * timing.scoring
     return seconds
 
 
