@@ -341,7 +341,9 @@ def _signals(wake: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         wake()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
