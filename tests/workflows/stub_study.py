@@ -44,18 +44,27 @@ class Heard(Quiet):
 class StubStudy:
     """A study in a folder of its own, with data of three sentences."""
 
-    def __init__(self, folder: Path, *, name: str = "s", space: str = GRID_4, more: str = "", search: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "s",
+        space: str = GRID_4,
+        more: str = "",
+        search: str = "",
+        aim: str = "null",
+    ) -> None:
         self.folder = folder
         self.name = name
         self.path = folder / f"{name}.yaml"
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / "train.txt").write_text("Anna\tB-Person\nsings\tO\n\nBob\tB-Person\n")
         (folder / "data" / "dev.txt").write_text("Clara\tB-Person\n")
-        self.write(space=space, more=more, search=search)
+        self.write(space=space, more=more, search=search, aim=aim)
 
-    def write(self, *, space: str = GRID_4, more: str = "", search: str = "") -> None:
+    def write(self, *, space: str = GRID_4, more: str = "", search: str = "", aim: str = "null") -> None:
         self.path.write_text(
-            "task: token\ndata: {dir: data}\nmodel: {base: nobody/none}\ntrack: {aim: null}\n"
+            f"task: token\ndata: {{dir: data}}\nmodel: {{base: nobody/none}}\ntrack: {{aim: {aim}}}\n"
             f"search:\n  space: {space}\n{search}\n{more}\n"
         )
 

@@ -24,6 +24,8 @@ from nertune.results.records import SplitScores, StepRecord, without_nan
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 60_000
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
+# A full disk as SQLite and the system tell it; the files beside a database are then an "I/O error".
+NO_ROOM = ("disk is full", "disk I/O error", "No space left", "quota exceeded")
 
 Stage = Literal["search", "candidate", "final", "size"]
 CellState = Literal["waiting", "running", "complete", "pruned", "failed", "interrupted"]
@@ -445,11 +447,9 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
             database.journal = _set_journal(path)
             return _with_tables(database, storage)
     except (OSError, sqlite3.Error, sa.exc.DatabaseError) as error:
-        if isinstance(error, OSError) and error.errno == 28:
-            raise StoppedError(
-                "No space left on the disk", where=Where(path), fix="Make room and give the same command again"
-            ) from None
-        reason = error.strerror if isinstance(error, OSError) else str(getattr(error, "orig", error))
+        reason = str(error.strerror if isinstance(error, OSError) else getattr(error, "orig", error))
+        if any(words in reason for words in NO_ROOM):
+            raise _no_room(reason, where=Where(path)) from None
         raise StudyConflictError(
             f"the record cannot be opened for writing: {reason}",
             where=Where(path),
@@ -571,13 +571,17 @@ def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
     text = str(error.orig)
     path = sqlite_path(str(engine.url)) if engine.dialect.name == "sqlite" else None
     where = Where(path) if path else None
-    if "full" in text or "disk I/O error" in text:
-        return StoppedError(
-            f"the record cannot be written: {text}", where=where, fix="Make room and give the same command again"
-        )
+    if any(words in text for words in NO_ROOM):
+        return _no_room(text, where=where)
     if "readonly" in text or "unable to open" in text:
         return StudyConflictError(f"the record cannot be opened: {text}", where=where, fix="Check its permissions")
     return error
+
+
+def _no_room(reason: str, *, where: Where | None) -> StoppedError:
+    return StoppedError(
+        f"the record cannot be written: {reason}", where=where, fix="Make room and give the same command again"
+    )
 
 
 def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:
