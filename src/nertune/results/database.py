@@ -203,7 +203,7 @@ class Database:
         try:
             with self.engine.connect().execution_options(write=True) as connection, connection.begin():
                 yield connection
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DatabaseError, json.JSONDecodeError) as error:
             raise _told(error, self.engine) from error
 
     @contextmanager
@@ -211,7 +211,7 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DatabaseError, json.JSONDecodeError) as error:
             raise _told(error, self.engine) from error
 
     # studies
@@ -450,6 +450,10 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
         reason = str(error.strerror if isinstance(error, OSError) else getattr(error, "orig", error))
         if any(words in reason for words in NO_ROOM):
             raise _no_room(reason, where=Where(path)) from None
+        if "malformed" in reason:
+            raise _damaged(reason, where=Where(path)) from None
+        if "locked" in reason:
+            raise _locked(where=Where(path)) from None
         raise StudyConflictError(
             f"the record cannot be opened for writing: {reason}",
             where=Where(path),
@@ -566,13 +570,17 @@ def schema_lock(storage: str) -> Iterator[None]:
         yield
 
 
-def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
+def _told(error: Exception, engine: sa.Engine) -> Exception:
     """A database's own error as one of ours, where the user can do something about it."""
-    text = str(error.orig)
+    text = str(getattr(error, "orig", error))
     path = sqlite_path(str(engine.url)) if engine.dialect.name == "sqlite" else None
     where = Where(path) if path else None
     if any(words in text for words in NO_ROOM):
         return _no_room(text, where=where)
+    if "malformed" in text or isinstance(error, json.JSONDecodeError):
+        return _damaged(text, where=where)
+    if "is locked" in text:
+        return _locked(where=where)
     if "readonly" in text or "unable to open" in text:
         return StudyConflictError(f"the record cannot be opened: {text}", where=where, fix="Check its permissions")
     return error
@@ -581,6 +589,22 @@ def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
 def _no_room(reason: str, *, where: Where | None) -> StoppedError:
     return StoppedError(
         f"the record cannot be written: {reason}", where=where, fix="Make room and give the same command again"
+    )
+
+
+def _damaged(reason: str, *, where: Where | None) -> StudyConflictError:
+    return StudyConflictError(
+        f"the record is damaged: {reason}",
+        where=where,
+        fix="Put a copy of the file back, or begin a new record: --set storage=PATH --set output=FOLDER",
+    )
+
+
+def _locked(*, where: Where | None) -> StoppedError:
+    return StoppedError(
+        f"the record was locked by another program for more than {BUSY_TIMEOUT_MS / 1000:g} s",
+        where=where,
+        fix="End that program, and give the same command again",
     )
 
 
