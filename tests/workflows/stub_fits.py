@@ -100,6 +100,12 @@ def out_of_memory(job: dict[str, Any]) -> None:
         bytearray(2**62)
 
 
+def take_all_memory(job: dict[str, Any]) -> None:
+    """2 GB that are written to, for more than 8 examples at once."""
+    if job["device_batch_size"] > 8:
+        bytearray(b"x") * 2**31
+
+
 def die(job: dict[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -165,6 +171,7 @@ FAULTS = {
     0.09: stop_in_outcome,
     0.11: hang_in_reading,
     0.12: write_much,
+    0.14: take_all_memory,
 }
-LASTING = (nan, out_of_memory, bug, take_long, write_much)
+LASTING = (nan, out_of_memory, bug, take_long, write_much, take_all_memory)
 JOBS = {"look": look, "prepare": prepare, "trial": trial}
