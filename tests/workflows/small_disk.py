@@ -51,7 +51,10 @@ class SmallDisk:
         self._remount("ro")
 
     def _remount(self, options: str) -> None:
-        subprocess.run([*self.inside, "mount", "-o", f"remount,{options}", str(self.folder)], check=True)
+        subprocess.run(
+            [*self.inside, "mount", "--options-mode", "ignore", "-o", f"remount,{options}", str(self.folder)],
+            check=True,
+        )
 
     def __enter__(self) -> Self:
         return self
