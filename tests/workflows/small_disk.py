@@ -35,11 +35,13 @@ class SmallDisk:
         self.inside = ("nsenter", "--target", str(self._holder.pid), "--user", "--mount", "--preserve-credentials")
         self.seen = Path(f"/proc/{self._holder.pid}/root{folder}")
 
-    def fill(self) -> None:
-        """Not a byte is left."""
-        with (self.seen / "ballast").open("ab", buffering=0) as stream, suppress(OSError):
-            while True:
-                stream.write(bytes(2**12))
+    def fill(self, *, but: int = 0) -> None:
+        """Not a byte is left, or so many."""
+        with (self.seen / "ballast").open("ab", buffering=0) as stream:
+            with suppress(OSError):
+                while True:
+                    stream.write(bytes(2**12))
+            stream.truncate(max(0, stream.tell() - but))
 
     def make_room(self) -> None:
         (self.seen / "ballast").unlink()
