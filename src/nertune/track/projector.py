@@ -30,7 +30,10 @@ from nertune.track.silent import Silent
 
 RESTART_AFTER_S = (1.0, 10.0, 60.0)  # one pause for each restart; after the last the search goes on untracked
 AIM_FILES = ".aim"
-NOT_BROKEN = ("lock", "is running", "its ui is open", "no space left", "is full", "permission denied", "read-only")
+# What is said when Aim's files are in use or cannot be written, though they may be whole.
+NOT_BROKEN = re.compile(
+    r"\block(ed)?\b|is running|UI is open|no space left|is full|permission denied|read-only", re.IGNORECASE
+)
 PROJECT_NAME = re.compile(r"[^/\\#?%:]{1,128}")  # as W&B takes it
 
 
@@ -257,7 +260,7 @@ def _tells_why(line: str) -> bool:
 def _is_broken(folder: Path, reason: str) -> bool:
     """Whether Aim's files themselves are at fault, not who else uses them or the disk."""
     locks = (folder / AIM_FILES / "nertune").glob("*.lock")
-    return not any(words in reason.lower() for words in NOT_BROKEN) and not any(map(_is_held, locks))
+    return not NOT_BROKEN.search(reason) and not any(map(_is_held, locks))
 
 
 def _is_held(lock: Path) -> bool:
