@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import signal
 import socket
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from stub_study import GRID_4, Heard, StubStudy, kill, wait_for
 
@@ -46,6 +47,26 @@ def held(study: StubStudy, *statements: str) -> Iterator[None]:
         for statement in statements:
             other.execute(statement).fetchall()
         yield
+
+
+def suspend_at_rest(pid: int, study: StubStudy) -> None:
+    """Stop a coordinator where it holds no lock on the record."""
+    coordinator = psutil.Process(pid)
+    while True:
+        coordinator.suspend()
+        wait_for(lambda: coordinator.status() == psutil.STATUS_STOPPED)
+        if is_free(study):
+            return
+        coordinator.resume()
+        time.sleep(0.05)
+
+
+def is_free(study: StubStudy) -> bool:
+    with (study.folder / "nertune.db.lock").open("a") as lock, suppress(BlockingIOError, sqlite3.OperationalError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with held(study, "PRAGMA busy_timeout = 100", "BEGIN IMMEDIATE"):
+            return True
+    return False
 
 
 # files
@@ -138,6 +159,18 @@ def test_a_record_that_another_program_keeps_locked_stops_for_now(
     assert run_search(study).finished
 
 
+def test_who_stands_still_while_tables_are_made_holds_nobody_up_for_ever(
+    stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = stub_study()
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 200)
+    with (study.folder / "nertune.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoppedError, match=r"nertune\.db: .*locked by another program"):
+            run_search(study)
+    assert run_search(study).finished
+
+
 def test_two_studies_may_make_one_record_together(stub_study: Make) -> None:
     studies = [stub_study(name, more="storage: ../nertune.db") for name in ("one", "two")]
     processes = [study.start() for study in studies]
@@ -188,7 +221,7 @@ def test_who_is_alive_keeps_a_study_whatever_the_clock_says(stub_study: Make, ru
     study = stub_study(space=SPACE_6)
     process = study.start(seconds=0.4)
     wait_for(lambda: study.n_complete() >= 1)
-    os.kill(process.pid, signal.SIGSTOP)  # it renews nothing: as under Ctrl-Z
+    suspend_at_rest(process.pid, study)  # it renews nothing: as under Ctrl-Z
     damage(study, f"UPDATE nertune_studies SET owner_seen = owner_seen + {seconds}")
     with pytest.raises(StudyConflictError, match=f"is being written by process {process.pid}"):
         run_search(study, edits=["output=elsewhere"])

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import sqlalchemy as sa
 
@@ -23,6 +23,7 @@ from nertune.results.records import SplitScores, StepRecord, without_nan
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 60_000
+LOOK_AGAIN_S = 0.02  # while another process makes tables
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
 # A full disk as SQLite and the system tell it; the files beside a database are then an "I/O error".
 NO_ROOM = ("disk is full", "disk I/O error", "No space left", "quota exceeded")
@@ -560,14 +561,29 @@ def _schema_version(database: Database) -> int | None:
 
 @contextmanager
 def schema_lock(storage: str) -> Iterator[None]:
-    """Only one process makes tables in a SQLite file: two studies that create one file together crash otherwise."""
+    """Only one process makes tables in a SQLite file: two studies that create one file together crash otherwise.
+
+    Raises  StoppedError when another one keeps the lock: it stands still (Ctrl-Z) in the middle of it
+    """
     path = sqlite_path(storage)
     if path is None:
         yield
         return
     with path.with_name(path.name + ".lock").open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        _wait_for_lock(stream, where=Where(path))
         yield
+
+
+def _wait_for_lock(stream: IO[str], *, where: Where) -> None:
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise _locked(where=where) from None
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _told(error: Exception, engine: sa.Engine) -> Exception:
