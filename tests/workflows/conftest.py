@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from stub_study import HERE, StubStudy
+from stub_study import HERE, MARK, StubStudy
 
 from nertune.execute.executor import JobCode
 from nertune.report.progress import Quiet
@@ -17,13 +20,30 @@ from nertune.workflows.run_search import search
 
 
 @pytest.fixture
-def stub_study(tmp_path: Path) -> Callable[..., StubStudy]:
+def stub_study(tmp_path: Path) -> Iterator[Callable[..., StubStudy]]:
+    """Makes stub studies. After the test none of them may have left a process behind."""
+    made = []
+
     def make(name: str = "s", **parts: str) -> StubStudy:
         folder = tmp_path / name
         folder.mkdir()
-        return StubStudy(folder, name=name, **parts)
+        made.append(StubStudy(folder, name=name, **parts))
+        return made[-1]
 
-    return make
+    yield make
+    for study in made:
+        refuse_orphans(study)
+
+
+def refuse_orphans(study: StubStudy) -> None:
+    """The moment that a process needs to see that its coordinator is gone is given; then it is one too many."""
+    deadline = time.monotonic() + 20
+    while (left := study.processes()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    assert left == []
 
 
 @pytest.fixture
@@ -34,7 +54,7 @@ def run_search(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SearchOutcome]:
     monkeypatch.setattr(opening, "modelling_code", lambda base: ())
 
     def run(study: StubStudy, *, edits: Sequence[str] = (), progress: Any = None, **keywords: Any) -> SearchOutcome:
-        monkeypatch.setenv("STUB_FAULTS", str(study.folder))
+        monkeypatch.setenv(MARK, str(study.folder))
         return search(study.path, progress=progress or Quiet(), edits=edits, **keywords)
 
     return run

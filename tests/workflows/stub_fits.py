@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
+import stat
 import time
 from pathlib import Path
 from typing import Any
+
+HANGS_EARLY = 0.13  # the weight decay of a study that hangs while it is prepared
 
 
 def run_job(job: dict[str, Any], line: Any, place: Any) -> dict[str, Any]:
@@ -27,6 +31,8 @@ def look(job: dict[str, Any], line: Any) -> dict[str, Any]:
 
 
 def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
+    if job["spec"]["train"]["weight_decay"] == HANGS_EARLY:
+        hang(job)
     return {
         "model_type": "stub",
         "precision": job["precision"] or "fp32",
@@ -115,41 +121,95 @@ def _misbehave(job: dict[str, Any], train: dict[str, Any]) -> None:
     mark = Path(os.environ["STUB_FAULTS"]) / f"{job['id'].split('.')[0]}-{fault.__name__}"
     if fault in LASTING or not mark.exists():
         mark.touch()
-        fault()
+        fault(job)
 
 
 class NotFiniteError(Exception):
     fault_kind = "nan"
 
 
-def nan() -> None:
+def nan(job: dict[str, Any]) -> None:
     raise NotFiniteError("loss is not finite at step 3 (loss: 0.7 before)")
 
 
-def out_of_memory() -> None:
-    raise MemoryError("no memory for this batch")
+def out_of_memory(job: dict[str, Any]) -> None:
+    """An allocation that fails, of more than 8 examples at once."""
+    if job["device_batch_size"] > 8:
+        bytearray(2**62)
 
 
-def die() -> None:
+def take_all_memory(job: dict[str, Any]) -> None:
+    """2 GB that are written to, for more than 8 examples at once."""
+    if job["device_batch_size"] > 8:
+        bytearray(b"x") * 2**31
+
+
+def die(job: dict[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hang() -> None:
+def hang(job: dict[str, Any]) -> None:
     time.sleep(600)
 
 
-def bug() -> None:
+def hang_in_reading(job: dict[str, Any]) -> None:
+    """Wait within the kernel for a file's content, as on a network disk that is gone."""
+    file = Path(job["folder"]) / "data"
+    os.mkfifo(file)
+    file.read_bytes()
+
+
+def stop(job: dict[str, Any]) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def stop_in_outcome(job: dict[str, Any]) -> None:
+    """Half of a good outcome, then this process stands still; should it ever go on, so does the outcome."""
+    outcome = {"type": "done", "job": job["id"], "payload": _outcome({"dev": 1.0})}
+    line = json.dumps(outcome).encode() + b"\n"
+    socket = next(fd for fd in range(3, 64) if _is_socket(fd))
+    os.write(socket, line[:40])
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.write(socket, line[40:])
+
+
+def bug(job: dict[str, Any]) -> None:
     raise KeyError("a name that is not there")
 
 
-def disk_full() -> None:
+def disk_full(job: dict[str, Any]) -> None:
     raise OSError(28, "No space left on device")
 
 
-def take_long() -> None:
+def write_much(job: dict[str, Any]) -> None:
+    """Weights of 1 MB into the attempt's folder."""
+    (Path(job["folder"]) / "model.safetensors").write_bytes(bytes(1_000_000))
+
+
+def take_long(job: dict[str, Any]) -> None:
     time.sleep(5)
 
 
-FAULTS = {0.01: nan, 0.02: out_of_memory, 0.03: die, 0.04: hang, 0.05: bug, 0.06: disk_full, 0.07: take_long}
-LASTING = (nan, bug, take_long)
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+FAULTS = {
+    0.01: nan,
+    0.02: out_of_memory,
+    0.03: die,
+    0.04: hang,
+    0.05: bug,
+    0.06: disk_full,
+    0.07: take_long,
+    0.08: stop,
+    0.09: stop_in_outcome,
+    0.11: hang_in_reading,
+    0.12: write_much,
+    0.14: take_all_memory,
+}
+LASTING = (nan, out_of_memory, bug, take_long, write_much, take_all_memory)
 JOBS = {"look": look, "prepare": prepare, "measure": measure, "trial": trial}

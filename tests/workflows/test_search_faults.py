@@ -6,12 +6,15 @@ import errno
 import os
 import random
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
-from stub_study import GRID_40, Heard, StubStudy, kill, processes_in_session
+from stub_study import GRID_40, Heard, StubStudy, kill, wait_for
 
 from nertune.errors import NertuneError, StoppedError, StudyConflictError
 from nertune.results.outcomes import SearchOutcome
@@ -19,6 +22,7 @@ from nertune.workflows import run_search as run_search_module
 
 Make = Callable[..., StubStudy]
 Run = Callable[..., SearchOutcome]
+FIXED_BATCH = "train: {device_batch_size: 64}"  # the whole batch at once
 
 
 def space_with(fault: float) -> str:
@@ -28,23 +32,60 @@ def space_with(fault: float) -> str:
 
 def unbroken(stub_study: Make, *, search: str = "", space: str = GRID_40) -> list[tuple[str, ...]]:
     study = stub_study("unbroken", space=space, search=search)
-    assert study.finish(workers=1).returncode == 0
+    assert study.finish().returncode == 0
     return study.trials()
 
 
-def kill_at_random(study: StubStudy, *, times: int, seed: int) -> None:
-    """Kill the coordinator so many times, each a random moment after its start, then let it finish."""
+def kill_at_random(study: StubStudy, *, victims: Sequence[str], seconds: float, seed: int) -> None:
+    """A search under so many kills, each of one victim at a random moment; in the end it is left alone.
+
+    victims  worker: the search goes on with another one; coordinator, or all: the same command is given again
+    """
     chance = random.Random(seed)
-    for _ in range(times):
-        process = study.start(seconds=0.01, workers=1)
-        time.sleep(chance.uniform(0.7, 2.2))
+    process = None
+    for victim in victims:
+        process = process or study.start(seconds=seconds)
+        time.sleep(chance.uniform(0, 1.8))
+        if victim == "worker":
+            _kill_a_worker(study, process)
+        elif victim == "all":
+            _kill_all(study)
+        if victim != "worker":
+            kill(process)
+            process = None
+    if process is not None:
         kill(process)
-    assert study.finish(workers=1).returncode == 0
+    assert study.finish().returncode == 0
+
+
+def _kill_a_worker(study: StubStudy, coordinator: subprocess.Popen[str]) -> None:
+    """The next kill waits until one more cell is done: three of them would be the end of this one's cell."""
+    wait_for(lambda: study.workers() or coordinator.poll() is not None)
+    n_complete = study.n_complete()
+    for worker in study.workers():
+        worker.kill()
+    wait_for(lambda: study.n_complete() > n_complete or coordinator.poll() is not None)
+
+
+def _kill_all(study: StubStudy) -> None:
+    for process in study.processes():
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def refuse_doubles(study: StubStudy) -> None:
+    """Every cell has one final outcome, from one attempt; nothing is open."""
+    outcomes = study.record(
+        "SELECT cell_id, count(*) FROM nertune_attempts WHERE state = 'complete' GROUP BY cell_id ORDER BY cell_id"
+    )
+    assert [n for _, n in outcomes] == [1] * len(study.trials())
+    assert study.record("SELECT * FROM nertune_attempts WHERE state = 'running'") == []
 
 
 def test_a_search_killed_at_random_ends_with_the_cells_of_an_unbroken_one(stub_study: Make) -> None:
     study = stub_study(space=GRID_40)
-    kill_at_random(study, times=4, seed=1)
+    kill_at_random(study, victims=("coordinator", "worker", "all", "coordinator"), seconds=0.01, seed=1)
+    refuse_doubles(study)
     assert study.trials() == unbroken(stub_study)
 
 
@@ -54,14 +95,16 @@ def test_a_killed_tpe_search_asks_the_same_points_as_an_unbroken_one(stub_study:
         "space": "{train.batch_size: [8, 16, 32], train.learning_rate: {low: 1e-6, high: 1e-2, log: true}}",
     }
     study = stub_study(**parts)
-    kill_at_random(study, times=3, seed=2)
+    kill_at_random(study, victims=["coordinator"] * 3, seconds=0.01, seed=2)
     assert study.trials() == unbroken(stub_study, **parts)
 
 
 @pytest.mark.slow
 def test_fifty_kills_lose_and_double_nothing(stub_study: Make) -> None:
     study = stub_study(space=GRID_40)
-    kill_at_random(study, times=50, seed=3)
+    victims = random.Random(3).choices(("worker", "coordinator", "all"), (1, 2, 2), k=50)
+    kill_at_random(study, victims=victims, seconds=0.15, seed=3)
+    refuse_doubles(study)
     assert study.trials() == unbroken(stub_study)
 
 
@@ -73,7 +116,6 @@ def test_ctrl_c_saves_the_state_ends_with_130_and_the_same_command_continues(stu
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "what was finished is saved" in err
-    assert processes_in_session(process.pid) == []
     assert study.finish(workers=2).returncode == 0
     assert sorted(study.trials("state")) == [("complete",)] * 40
 
@@ -93,10 +135,9 @@ def test_a_terminated_search_ends_with_75_and_continues(stub_study: Make, number
 def test_no_process_outlives_a_killed_coordinator(stub_study: Make) -> None:
     study = stub_study(space=GRID_40)
     process = study.start(seconds=1, workers=2)
-    _wait_for(lambda: len(processes_in_session(process.pid)) >= 1)
-    time.sleep(1)
+    wait_for(lambda: len(study.workers()) == 2)
     kill(process)
-    _wait_for(lambda: not processes_in_session(process.pid))
+    wait_for(lambda: not study.processes())
 
 
 def test_a_second_coordinator_is_refused_while_the_first_goes_on(stub_study: Make) -> None:
@@ -144,14 +185,20 @@ def test_a_cell_whose_worker_is_killed_is_tried_again(stub_study: Make, run_sear
     ]
 
 
-def test_a_silent_worker_is_replaced_and_its_cell_tried_again(stub_study: Make, run_search: Run) -> None:
-    study = stub_study(space=space_with(0.04), more="execute: {hang_after: 0.5}")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(0.04, id="busy"),
+        pytest.param(0.08, id="stopped"),
+        pytest.param(0.09, id="stopped in the middle of its outcome"),
+        pytest.param(0.11, id="reading"),
+    ],
+)
+def test_a_silent_worker_is_replaced_and_its_cell_tried_again(stub_study: Make, run_search: Run, fault: float) -> None:
+    study = stub_study(space=space_with(fault), more="execute: {hang_after: 1}")
     outcome = run_search(study, workers=1)
-    assert [(cell.state, cell.attempts) for cell in outcome.cells] == [
-        ("complete", 1),
-        ("complete", 2),
-        ("complete", 1),
-    ]
+    tries = [(cell.state, cell.attempts, cell.scores["dev"]["f1"] < 1) for cell in outcome.cells]
+    assert tries == [("complete", 1, True), ("complete", 2, True), ("complete", 1, True)]
 
 
 def test_a_fit_over_its_time_limit_fails_with_that_cause(stub_study: Make, run_search: Run) -> None:
@@ -165,7 +212,7 @@ def test_a_fit_over_its_time_limit_fails_with_that_cause(stub_study: Make, run_s
 def test_a_suspended_coordinator_blames_no_fit_for_the_pause(stub_study: Make) -> None:
     study = stub_study(space="{train.batch_size: [8, 16, 32, 64]}", more="execute: {trial_timeout: 4, hang_after: 2}")
     process = study.start(seconds=1, workers=1)
-    _wait_for(lambda: (study.output / "work" / "trial-0000").exists())
+    wait_for(lambda: (study.output / "work" / "trial-0000").exists())
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(7)
     os.kill(process.pid, signal.SIGCONT)
@@ -174,9 +221,10 @@ def test_a_suspended_coordinator_blames_no_fit_for_the_pause(stub_study: Make) -
 
 
 def test_out_of_memory_is_tried_once_more_with_half_the_examples(stub_study: Make, run_search: Run) -> None:
-    heard = Heard()
-    outcome = run_search(stub_study(space=space_with(0.02)), progress=heard, workers=1)
-    assert (outcome.cells[1].state, outcome.cells[1].attempts) == ("complete", 2)
+    space = "{train.weight_decay: [0.02], train.batch_size: [8, 16, 64]}"
+    cells = run_search(stub_study(space=space, more=FIXED_BATCH), workers=1).cells
+    found = [(cell.state, cell.attempts, cell.cause) for cell in cells]
+    assert found == [("complete", 1, None), ("complete", 2, None), ("failed", 2, "oom")]
 
 
 def test_a_loss_that_is_not_finite_is_final_with_step_and_last_loss(stub_study: Make, run_search: Run) -> None:
@@ -229,11 +277,4 @@ def test_a_disk_that_fills_under_the_coordinators_own_files_ends_with_75(
 
 
 def _wait_for_trials(study: StubStudy) -> None:
-    _wait_for(lambda: (study.output / "trials.csv").exists())
-
-
-def _wait_for(is_true: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+    wait_for(lambda: (study.output / "trials.csv").exists())

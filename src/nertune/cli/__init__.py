@@ -5,12 +5,18 @@ Nothing heavy is imported here: `--help` answers in a blink, and a command impor
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -404,19 +410,41 @@ def _same_command() -> str:
 def main() -> None:
     """The program: a command, its messages, its exit code."""
     try:
-        app()
-    except BrokenPipeError:  # `nertune best STUDY | head -1`: whoever read has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        with _stopped_by_signals():
+            app()
     except (InterruptedByUserError, StoppedError) as error:
         _fail(error, last=f"Continue with: {_same_command()}")
     except NertuneError as error:
         _fail(error, last=_as_option(error, words=sys.argv[1:]))
+    except OSError as error:
+        if not _nobody_reads(error):
+            raise
+        _fall_silent()
     except SystemExit as end:
         if end.code == InterruptedByUserError.exit_code:  # Ctrl-C while nobody waited for it; typer says nothing
             keeps_state = sys.argv[1:2] in (["search"], ["best-and-train"])
             last = f"Continue with: {_same_command()}" if keeps_state else None
             _fail(InterruptedByUserError("Interrupted"), last=last)
         raise
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command in good order wherever it is; `nohup` has SIGHUP ignored, and it stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedError(f"Stopped by {signal.Signals(number).name}; what was finished is saved")
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _as_option(error: NertuneError, *, words: list[str]) -> str | None:
@@ -431,9 +459,32 @@ def _fail(error: NertuneError, *, last: str | None = None) -> None:
     """The error's message on standard error, and its exit code; the process is left without waiting for anything."""
     from nertune.report.text import safe_text
 
-    for line in str(error).splitlines():
-        typer.echo(safe_text(line), err=True)
-    if last:
-        typer.echo(last, err=True)
-    sys.stdout.flush()
+    try:
+        for line in str(error).splitlines():
+            typer.echo(safe_text(line), err=True)
+        if last:
+            typer.echo(last, err=True)
+        sys.stdout.flush()
+    except OSError:
+        _fall_silent()
     sys.exit(error.exit_code)
+
+
+def _nobody_reads(error: OSError) -> bool:
+    """Whether it is no fault: `nertune best STUDY | head -1` has seen enough, or the terminal was closed."""
+    return error.errno == errno.EPIPE or (error.errno == errno.EIO and (_is_hung_up(1) or _is_hung_up(2)))
+
+
+def _is_hung_up(descriptor: int) -> bool:
+    try:
+        termios.tcgetattr(descriptor)
+    except termios.error as problem:
+        return bool(problem.args[0] == errno.EIO)  # a file or pipe says ENOTTY
+    return False
+
+
+def _fall_silent() -> None:
+    """Write to nobody: else Python complains at its end, with an exit code of its own."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nothing, stream.fileno())

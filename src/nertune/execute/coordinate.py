@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, error_from_json, shown_path
+from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, Where, error_from_json, shown_path
 from nertune.execute.executor import Event, Executor
 from nertune.results.database import AttemptRow, CellRow, CellState, Database, Settlement, StudyRow
 from nertune.results.files import move_files
@@ -260,7 +260,11 @@ class _Loop:
 
     def _failed(self, slot: int, running: Running, fault: Mapping[str, Any]) -> None:
         if fault["kind"] == "disk-full":
-            raise StoppedError(f"The disk is full: {fault['message']}", fix="Make room and give the same command again")
+            raise StoppedError(
+                f"the disk is full: {fault['message']}",
+                where=Where(self._work.folder.root),
+                fix="Make room and give the same command again",
+            )
         if fault["kind"] == "bad-data":
             raise error_from_json(fault["error"])
         message = f"{fault['type'].removeprefix('builtins.')}: {fault['message']}"
@@ -374,7 +378,9 @@ def _signals(wake: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         wake()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received

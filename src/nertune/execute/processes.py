@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -29,6 +30,10 @@ FORK_S = 60.0  # a template that has not forked by then is stuck
 END_S = 5.0  # an orderly end that takes longer is enforced
 LOAD_S = 900.0  # imports from a cold network disk take minutes
 LAST_READS = 16  # reads (of 1 MiB) of what a dead worker has left, even if a descendant that escaped still writes
+WAYS_OUT = {
+    os.strerror(errno.EAGAIN): "`ulimit -u` says how many processes you may have: end some",
+    os.strerror(errno.EMFILE): "`ulimit -n 1024` lets a program open more files",
+}
 JOB_MESSAGES: dict[str, EventKind] = {"record": "record", "ask": "ask", "done": "done", "failed": "failed"}
 
 
@@ -222,7 +227,7 @@ class ProcessesExecutor:
     def _count_failed_launch(self, message: str) -> None:
         self._failed_launches += 1
         if self._failed_launches >= START_TRIES:
-            self._error = WorkerStartError(f"no worker process can be started: {message}")
+            self._error = WorkerStartError(f"no worker process can be started: {message}", fix=_way_out(message))
         else:
             self._launch_at = time.monotonic() + _pause_s(self._failed_launches)
 
@@ -354,7 +359,9 @@ class ProcessesExecutor:
             seat.fork_at = time.monotonic() + _pause_s(seat.failed_starts)
         self._announce_death(seat, status=status, kind="lost", message=f"no worker could be started: {message}")
         if all(seat.given_up for seat in self._seats):
-            self._error = WorkerStartError(f"no worker could be started, {START_TRIES} times in a row: {message}")
+            self._error = WorkerStartError(
+                f"no worker could be started, {START_TRIES} times in a row: {message}", fix=_way_out(message)
+            )
 
     # Time
 
@@ -409,6 +416,12 @@ def _is_due(at: float | None, now: float) -> bool:
 
 def _pause_s(n_failures: int) -> float:
     return FIRST_PAUSE_S * float(2 ** (n_failures - 1))
+
+
+def _way_out(message: str) -> str | None:
+    """What to type when the system refuses more processes or files."""
+    found = next((reason for reason in WAYS_OUT if reason.lower() in message.lower()), None)
+    return None if found is None else f"{WAYS_OUT[found]}; then the same command again"
 
 
 def _last_message(status: int | None, kind: str) -> str:

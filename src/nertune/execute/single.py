@@ -73,7 +73,7 @@ def _error_of(fault: Mapping[str, Any], *, log: Path, what: str) -> NertuneError
     if fault["kind"] == "nan":
         return NoScoreError(f"{what}: {fault['message']}")
     if fault["kind"] == "disk-full":
-        return StoppedError(f"The disk is full: {fault['message']}", fix="Make room and give the same command again")
+        return StoppedError(f"the disk is full: {fault['message']}", fix="Make room and give the same command again")
     if fault["kind"] == "oom":
         return NertuneError(
             f"out of memory in {what}: {fault['message']}",

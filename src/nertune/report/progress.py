@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import heapq
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Protocol
+from typing import IO, Any, Protocol, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -296,10 +298,29 @@ class Quiet(_Following):
 
 def open_progress(*, quiet: bool = False) -> Progress:
     """The display that fits standard error."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = Console(file=cast(IO[str], MayVanish(sys.stderr)), highlight=False, markup=False, emoji=False)
     if quiet:
         return Quiet()
     return LiveProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(console)
+
+
+class MayVanish:
+    """A terminal's stream that may be gone any moment: what cannot be shown any more ends no search."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _said(message: str) -> Text:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import sqlalchemy as sa
 
@@ -22,7 +22,10 @@ from nertune.errors import StoppedError, StudyConflictError, Where
 from nertune.results.records import SplitScores, StepRecord, without_nan
 
 BUSY_TIMEOUT_MS = 60_000
+LOOK_AGAIN_S = 0.02  # while another process makes tables
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
+# A full disk as SQLite and the system tell it; the files beside a database are then an "I/O error".
+NO_ROOM = ("disk is full", "disk I/O error", "No space left", "quota exceeded")
 
 Stage = Literal["search", "candidate", "final", "size"]
 CellState = Literal["waiting", "running", "paused", "complete", "pruned", "failed", "interrupted"]
@@ -225,7 +228,7 @@ class Database:
         try:
             with self.engine.connect().execution_options(write=True) as connection, connection.begin():
                 yield connection
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DatabaseError, json.JSONDecodeError) as error:
             raise _told(error, self.engine) from error
 
     @contextmanager
@@ -233,7 +236,7 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DatabaseError, json.JSONDecodeError) as error:
             raise _told(error, self.engine) from error
 
     # studies
@@ -510,11 +513,13 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
             database.journal = _set_journal(path)
             return _with_tables(database, storage)
     except (OSError, sqlite3.Error, sa.exc.DatabaseError) as error:
-        if isinstance(error, OSError) and error.errno == 28:
-            raise StoppedError(
-                "No space left on the disk", where=Where(path), fix="Make room and give the same command again"
-            ) from None
-        reason = error.strerror if isinstance(error, OSError) else str(getattr(error, "orig", error))
+        reason = str(error.strerror if isinstance(error, OSError) else getattr(error, "orig", error))
+        if any(words in reason for words in NO_ROOM):
+            raise _no_room(reason, where=Where(path)) from None
+        if "malformed" in reason:
+            raise _damaged(reason, where=Where(path)) from None
+        if "locked" in reason:
+            raise _locked(where=Where(path)) from None
         raise StudyConflictError(
             f"the record cannot be opened for writing: {reason}",
             where=Where(path),
@@ -632,28 +637,67 @@ def _schema_version(database: Database) -> int | None:
 
 @contextmanager
 def schema_lock(storage: str) -> Iterator[None]:
-    """Only one process makes tables in a SQLite file: two studies that create one file together crash otherwise."""
+    """Only one process makes tables in a SQLite file: two studies that create one file together crash otherwise.
+
+    Raises  StoppedError when another one keeps the lock: it stands still (Ctrl-Z) in the middle of it
+    """
     path = sqlite_path(storage)
     if path is None:
         yield
         return
     with path.with_name(path.name + ".lock").open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        _wait_for_lock(stream, where=Where(path))
         yield
 
 
-def _told(error: sa.exc.OperationalError, engine: sa.Engine) -> Exception:
+def _wait_for_lock(stream: IO[str], *, where: Where) -> None:
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise _locked(where=where) from None
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _told(error: Exception, engine: sa.Engine) -> Exception:
     """A database's own error as one of ours, where the user can do something about it."""
-    text = str(error.orig)
+    text = str(getattr(error, "orig", error))
     path = sqlite_path(str(engine.url)) if engine.dialect.name == "sqlite" else None
     where = Where(path) if path else None
-    if "full" in text or "disk I/O error" in text:
-        return StoppedError(
-            f"the record cannot be written: {text}", where=where, fix="Make room and give the same command again"
-        )
+    if any(words in text for words in NO_ROOM):
+        return _no_room(text, where=where)
+    if "malformed" in text or isinstance(error, json.JSONDecodeError):
+        return _damaged(text, where=where)
+    if "is locked" in text:
+        return _locked(where=where)
     if "readonly" in text or "unable to open" in text:
         return StudyConflictError(f"the record cannot be opened: {text}", where=where, fix="Check its permissions")
     return error
+
+
+def _no_room(reason: str, *, where: Where | None) -> StoppedError:
+    return StoppedError(
+        f"the record cannot be written: {reason}", where=where, fix="Make room and give the same command again"
+    )
+
+
+def _damaged(reason: str, *, where: Where | None) -> StudyConflictError:
+    return StudyConflictError(
+        f"the record is damaged: {reason}",
+        where=where,
+        fix="Put a copy of the file back, or begin a new record: --set storage=PATH --set output=FOLDER",
+    )
+
+
+def _locked(*, where: Where | None) -> StoppedError:
+    return StoppedError(
+        f"the record was locked by another program for more than {BUSY_TIMEOUT_MS / 1000:g} s",
+        where=where,
+        fix="End that program, and give the same command again",
+    )
 
 
 def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:

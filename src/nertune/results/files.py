@@ -24,6 +24,9 @@ def write_text(path: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say whose
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -79,15 +79,27 @@ def write_best(spec: StudySpec, cell: CellRow, *, path: Path) -> str:
     return setting_digest(chosen)
 
 
+def is_torn(path: Path, written: Mapping[str, Any]) -> bool:
+    """Whether best.yaml is only the beginning of what the search wrote: no edit, but a disk that lost the rest."""
+    whole, found = written.get("text", "").encode(), path.read_bytes()
+    return len(found) < len(whole) and whole.startswith(found)
+
+
 def read_best(path: Path, *, study: StudySpec, written: Mapping[str, Any]) -> BestSetting:
     """The setting that best.yaml holds.
 
-    written  what the record says of it: `digest` and `cell`
-    Raises   StudyConflictError when the file is missing, holds ranges or another study
+    written  what the record says of it: `digest`, `cell` and `text`
+    Raises   StudyConflictError when the file is missing or torn, holds ranges or another study
     """
     if not path.exists():
         raise StudyConflictError(
             "there is no best setting yet", where=Where(path), fix="nertune search STUDY   finds it"
+        )
+    if is_torn(path, written):
+        raise StudyConflictError(
+            "is torn: it ends in the middle of what the search wrote",
+            where=Where(path),
+            fix="nertune search STUDY   writes it anew",
         )
     chosen = load_study(path)
     if chosen.name != study.name or chosen.task != study.task:

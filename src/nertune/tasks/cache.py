@@ -8,6 +8,7 @@ FOLDER/KEY/meta.json        task, labels, padding, counts
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -46,7 +47,8 @@ def encode_or_open(
 ) -> EncodedSplit:
     """The encoded split, from the cache when it is there.
 
-    It is written under a temporary name and renamed, so that whoever finds it finds all of it.
+    It is written under a temporary name and renamed, so that whoever finds it finds all of it. Where a disk has lost a
+    part of it all the same, it is made anew.
 
     labels   entity types (token) or classes (sequence) that are learned
     folder   of the cache; made if missing
@@ -55,6 +57,8 @@ def encode_or_open(
     frame = find_frame(tokenizer, train=spec.train, position_limit=position_limit)
     heads = heads_to_learn(labels, spec=spec)
     target = folder / cache_key(split, heads=heads, tokenizer=tokenizer, frame=frame, spec=spec)
+    if _is_torn(target):
+        shutil.rmtree(target)
     if not target.is_dir():
         windows, golds, counts = TASKS[spec.task].encode(
             split.examples, heads=heads, tokenizer=tokenizer, frame=frame, spec=spec
@@ -70,8 +74,32 @@ def encode_or_open(
     return open_encoded(target)
 
 
+class TornError(Exception):
+    """Files of an encoded split are missing, or not whole."""
+
+
 def open_encoded(folder: Path) -> EncodedSplit:
-    """The encoded split in this folder, mapped, without tokenizer or source files."""
+    """The encoded split in this folder, mapped, without tokenizer or source files.
+
+    Raises  TornError
+    """
+    try:
+        return _open(folder)
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):  # no memory, no descriptors
+            raise
+        raise TornError(f"{folder} is not whole: {error}") from error
+
+
+def _is_torn(folder: Path) -> bool:
+    try:
+        open_encoded(folder)
+    except TornError:
+        return folder.is_dir()
+    return False
+
+
+def _open(folder: Path) -> EncodedSplit:
     meta = json.loads((folder / META).read_text(encoding="utf-8"))
     rows, examples = _map(folder / "windows.arrow"), _map(folder / "examples.arrow")
     heads = [HeadLabels(one["name"], tuple(one["kinds"]), tuple(one["names"]), one["problem"]) for one in meta["heads"]]

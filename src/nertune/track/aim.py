@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -118,6 +119,7 @@ def end_time(row: Row) -> datetime | None:
 def open_repo(folder: Path) -> Any:
     """The Aim repository `folder/.aim`, made when it is missing; several processes may come at once."""
     folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)  # what Aim starts imports from the working directory, where a file of the user's may be called aim
     from aim import Repo
 
     with (folder / ".aim.lock").open("a") as stream:

@@ -5,9 +5,12 @@ Neither Aim nor wandb is imported here: on a full disk Aim keeps its process fro
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +29,11 @@ from nertune.track.several import Several
 from nertune.track.silent import Silent
 
 RESTART_AFTER_S = (1.0, 10.0, 60.0)  # one pause for each restart; after the last the search goes on untracked
+AIM_FILES = ".aim"
+# What is said when Aim's files are in use or cannot be written, though they may be whole.
+NOT_BROKEN = re.compile(
+    r"\block(ed)?\b|is running|UI is open|no space left|is full|permission denied|read-only", re.IGNORECASE
+)
 PROJECT_NAME = re.compile(r"[^/\\#?%:]{1,128}")  # as W&B takes it
 
 
@@ -48,10 +56,19 @@ class Program:
 
 AIM = Program(
     "Aim runs",
-    (sys.executable, "-m", "nertune.track.aim"),
+    (
+        sys.executable,
+        "-P",
+        "-m",
+        "nertune.track.aim",
+    ),  # -P: a file `aim.py` or a folder `wandb` of the user's is not the package
     later="the next command, or `nertune ui STUDY --rebuild`, writes them",
     finish_s=5.0,
-    environment={"OMP_NUM_THREADS": "1", "__AIM_REPO_NAME__": ".aim"},
+    environment={
+        "OMP_NUM_THREADS": "1",
+        "__AIM_REPO_NAME__": AIM_FILES,
+        "PYTHONSAFEPATH": "1",  # a file `aim.py` of the user's is not the package, also for what Aim itself starts
+    },
 )
 WANDB = Program(
     "W&B runs",
@@ -204,21 +221,64 @@ def tracking_problems(track: TrackSpec) -> list[UserError]:
     return problems
 
 
-def rebuild(folder: Path, *, storage: str) -> None:
+def rebuild(folder: Path, *, storage: str) -> Path | None:
     """Make the Aim runs of every study of a record anew; other runs in the folder stay.
 
-    Raises  UserError when there is no record, a study is running, or the folder cannot be written
+    Returns  where Aim's old files are now, if they were broken: they are moved aside, for they may hold other runs, too
+    Raises   UserError when there is no record, a study is running, or the folder cannot be written
     """
     open_database(storage, must_exist=True).close()
+    reason = _make_anew(folder, storage=storage)
+    if reason is None:
+        return None
+    aside = _move_aside(folder) if _is_broken(folder, reason) else None
+    if aside is not None:
+        if _make_anew(folder, storage=storage) is None:
+            return aside
+        shutil.rmtree(folder / AIM_FILES, ignore_errors=True)  # it was not the files: they go back
+        aside.rename(folder / AIM_FILES)
+    raise UserError(
+        f"the Aim runs cannot be made anew: {reason}",
+        where=Where(folder),
+        fix="Wait for the command that is running, or end it; then give the same command again",
+    )
+
+
+def _make_anew(folder: Path, *, storage: str) -> str | None:
+    """None, or why it was not possible."""
     order = json.dumps({"storage": storage, "folder": str(folder.absolute()), "rebuild": True})
     ended = subprocess.run(AIM.command, input=order + "\n", text=True, capture_output=True, env=aim_environment())
-    if ended.returncode != 0:
-        reason = ended.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise UserError(
-            f"the Aim runs cannot be made anew: {reason[0]}",
-            where=Where(folder),
-            fix="Wait for the command that is running, or end it; then give the same command again",
-        )
+    lines = ended.stderr.strip().splitlines() or ["no reason given"]
+    return None if ended.returncode == 0 else next((line for line in lines if _tells_why(line)), lines[-1])
+
+
+def _tells_why(line: str) -> bool:
+    """Whether a line of a traceback names the error; some errors add more lines of their own."""
+    return re.match(r"[\w.]*(Error|Exception)\b", line) is not None
+
+
+def _is_broken(folder: Path, reason: str) -> bool:
+    """Whether Aim's files themselves are at fault, not who else uses them or the disk."""
+    locks = (folder / AIM_FILES / "nertune").glob("*.lock")
+    return not NOT_BROKEN.search(reason) and not any(map(_is_held, locks))
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _move_aside(folder: Path) -> Path | None:
+    """Aim's files as `.aim@1`, `.aim@2`, …; None where there are none."""
+    files = folder / AIM_FILES
+    if not files.exists():
+        return None
+    number = next(number for number in itertools.count(1) if not (folder / f"{AIM_FILES}@{number}").exists())
+    return files.rename(folder / f"{AIM_FILES}@{number}")
 
 
 def aim_environment() -> dict[str, str]:

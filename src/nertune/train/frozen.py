@@ -110,13 +110,14 @@ def cached_states(
         return None
     whole = readable_by(model, split if split.origin is None else open_encoded(split.folder))
     file = split.folder / f"states-{_key(base, n_layers=n_layers, device=device, precision=precision)}"
-    if not file.exists():
+    size = _size(whole, n_features=width_of(base.config))
+    if not _is_whole(file, size):
         with _alone(file, pulse=pulse):
-            is_wanted = not file.exists()  # unless another worker made it meanwhile
-            if is_wanted and _has_room(file, whole, n_features=width_of(base.config), limit=spec.execute.frozen_cache):
+            is_wanted = not _is_whole(file, size)  # unless another worker made it meanwhile
+            if is_wanted and _has_room(file, size, limit=spec.execute.frozen_cache):
                 reached = reach(model, whole, base=base, n_layers=n_layers, device=device, precision=precision)
                 _write(file, whole, reached, pulse=pulse)
-    states = _open(file, whole)
+    states = _open(file, whole) if _is_whole(file, size) else None
     return states if states is None or split.origin is None else states.of(split.origin)
 
 
@@ -127,10 +128,18 @@ def _key(base: Base, *, n_layers: int, device: str, precision: Precision) -> str
     return fingerprint(decides)[:24]
 
 
-def _open(file: Path, whole: EncodedSplit) -> States | None:
-    """The states in a file, mapped; None where there is none."""
-    if not file.exists():
-        return None
+def _size(whole: EncodedSplit, *, n_features: int) -> int:
+    """Bytes of the states of a split."""
+    return int(whole.windows.piece_starts[-1]) * n_features * np.dtype(np.float32).itemsize
+
+
+def _is_whole(file: Path, size: int) -> bool:
+    """Whether the file is there, and no disk has lost a part of it."""
+    return file.exists() and file.stat().st_size == size
+
+
+def _open(file: Path, whole: EncodedSplit) -> States:
+    """The states in a file, mapped."""
     starts = whole.windows.piece_starts
     values = np.asarray(np.memmap(file, dtype=np.float32, mode="r"))
     return States(values.reshape(int(starts[-1]), -1), starts[:-1])
@@ -153,8 +162,7 @@ def _write(file: Path, whole: EncodedSplit, reached: Iterable[tuple[Ints, Floats
         raise
 
 
-def _has_room(file: Path, whole: EncodedSplit, *, n_features: int, limit: float) -> bool:
-    size = int(whole.windows.piece_starts[-1]) * n_features * np.dtype(np.float32).itemsize
+def _has_room(file: Path, size: int, *, limit: float) -> bool:
     used = sum(one.stat().st_size for one in file.parent.parent.glob("*/states-*"))
     return used + size <= limit * GIB and size + LEFT_FREE <= shutil.disk_usage(file.parent).free
 

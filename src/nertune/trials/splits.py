@@ -23,7 +23,7 @@ from nertune.results.files import write_text
 from nertune.spec.fingerprint import fingerprint, fingerprint_model
 from nertune.spec.study import ModelSpec, SplitSpec, StudySpec
 from nertune.tasks import heads_to_learn, label_names
-from nertune.tasks.cache import ENCODING, encode_or_open, open_encoded
+from nertune.tasks.cache import ENCODING, TornError, encode_or_open, open_encoded
 from nertune.tasks.encoded import EncodedSplit, Ints
 from nertune.tasks.sample import choose, sample
 from nertune.trials.job import Job
@@ -150,12 +150,15 @@ def _refuse_changed(splits: Mapping[str, Split], fingerprints: Mapping[str, str]
 
 
 def _from_cache(job: Job, name: str) -> EncodedSplit | None:
-    """The encoded split that the pointer of these settings names, if both are there."""
+    """The encoded split that the pointer of these settings names, if both are there and whole."""
     pointer = _pointer(job, name)
     if not pointer.exists():
         return None
     folder = Path(job.encoded) / pointer.read_text(encoding="utf-8")
-    return _open(str(folder)) if folder.is_dir() else None
+    try:
+        return _open(str(folder))
+    except TornError:
+        return None
 
 
 def _pointer(job: Job, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -345,12 +346,12 @@ def mean_of_fits(cell: CellRow, objective: str) -> float | None:
 
 
 def marks_of(folder: Path) -> Mapping[str, Any]:
-    """What environment.json says of the fit in a finished seed folder; empty where there is none."""
-    file = folder / "environment.json"
-    if not (folder / DONE).exists() or not file.exists():
-        return {}
-    marks = read_json(file).get("fit")
-    return marks if isinstance(marks, dict) else {}
+    """What environment.json says of the fit in a finished seed folder; empty where it is none, or not whole."""
+    with suppress(FileNotFoundError, ValueError):  # ValueError: a disk has lost a part of them
+        read_json(folder / DONE)
+        marks = read_json(folder / "environment.json").get("fit")
+        return marks if isinstance(marks, dict) else {}
+    return {}
 
 
 class _OpenCells:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import resource
 import shlex
 import sys
 import tempfile
@@ -43,6 +44,7 @@ from nertune.workflows.session import Session, recorded_parts
 
 Tell = Callable[[str], None]
 
+FILES, FILES_PER_SLOT = 40, 2  # that the coordinator has open, about twice as many as were counted
 MANY = 10**6  # jobs of a space without end
 MEASURE_S = 5.0  # after so many seconds no further kind of step is timed
 JOB_CODE = JobCode()  # what workers run, by name: this process never imports it (unless `execute.kind: inline`)
@@ -91,6 +93,7 @@ def open_study(
 @contextmanager
 def open_executor(spec: StudySpec, plan: Plan) -> Iterator[Executor]:
     """Workers for the plan's slots, ended with the block, however it ends."""
+    _refuse_few_files(len(plan.slots))
     preload = (*JOB_CODE.preload, *modelling_code(spec.model.base))
     code = replace(JOB_CODE, preload=preload, hooks=named_hooks(spec))
     executor = EXECUTORS[spec.execute.kind](plan.slots, code=code)
@@ -99,6 +102,17 @@ def open_executor(spec: StudySpec, plan: Plan) -> Iterator[Executor]:
         yield executor
     finally:
         executor.close()
+
+
+def _refuse_few_files(n_slots: int) -> None:
+    """Too few descriptors are told before the first thing that lacks one, which could not say why."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = FILES + FILES_PER_SLOT * n_slots
+    if allowed < needed:
+        raise UserError(
+            f"a program may open {allowed} files here, and {n_slots} fit{'s' * (n_slots > 1)} at a time need {needed}",
+            fix="ulimit -n 1024   and the same command again",
+        )
 
 
 def modelling_code(base: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from nertune.results.files import move_files, replace_folder, write_csv
 from nertune.results.layout import MODEL, cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
-from nertune.search.best import rank, rank_pruned, read_best, write_best
+from nertune.search.best import is_torn, rank, rank_pruned, read_best, write_best
 from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
@@ -262,10 +262,12 @@ def write_best_file(session: Session, cells: Sequence[CellRow]) -> None:
         return
     written = session.study.facts.get("best", {})
     path = session.folder.best
-    if path.exists() and (written.get("cell") == ranked[0].number or is_edited(session)):
+    is_whole = path.exists() and not is_torn(path, written)
+    if is_whole and (written.get("cell") == ranked[0].number or is_edited(session)):
         return
     digest = write_best(session.spec, ranked[0], path=path)
-    session.set_facts(best={"cell": ranked[0].number, "digest": digest})
+    text = path.read_text(encoding="utf-8")
+    session.set_facts(best={"cell": ranked[0].number, "digest": digest, "text": text})
 
 
 def is_edited(session: Session) -> bool:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from nertune.errors import NertuneError, UserError, Where
+from nertune.errors import NertuneError, UserError, Where, shown_path
 from nertune.spec.load import load_study
 from nertune.track.aim_ui import start_server
 from nertune.track.projector import rebuild
@@ -39,7 +39,9 @@ def ui(
     """
     check_address(host, port=port)
     if rebuild_from is not None:
-        rebuild(log_dir, storage=rebuild_from)
+        aside = rebuild(log_dir, storage=rebuild_from)
+        if aside is not None:
+            say(f"Aim's files were broken; they are in {shown_path(aside)} now, with other runs that were in them")
     if not (log_dir / ".aim").is_dir():
         raise UserError(
             "no Aim runs here (no folder .aim)",

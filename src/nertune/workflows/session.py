@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 
 from nertune.data.examples import Corpus
-from nertune.errors import StoppedError, StudyConflictError, Where, shown_path
+from nertune.errors import StoppedError, StudyConflictError, StudyFileError, Where, shown_path
 from nertune.results.database import LEASE_S, Database, StudyRow, open_database, sqlite_path
 from nertune.results.files import write_text
 from nertune.results.layout import StudyFolder
@@ -23,6 +24,8 @@ from nertune.spec.fingerprint import identity_changes, study_identity
 from nertune.spec.load import dump_study
 from nertune.spec.study import StudySpec
 from nertune.spec.yaml_lines import read_yaml
+
+SAME_S = 0.5  # of two starts: so near, they are one
 
 
 @dataclass
@@ -131,14 +134,28 @@ def _refuse_foreign_folder(spec: StudySpec) -> None:
     kept = StudyFolder(spec.output).study
     if not kept.exists():
         return
-    owner = read_yaml(kept).values
-    name = owner.get("name") if isinstance(owner, dict) else None
+    name = _name_in(kept)
+    if name is None:
+        raise StudyConflictError(
+            "is torn, so that nobody knows whose results these are",
+            where=Where(kept),
+            fix=f"If they are those of {spec.name}: rm {shown_path(kept)}   and the same command again writes it anew",
+        )
     if name != spec.name:
         raise StudyConflictError(
             f"this folder holds the results of the study {name}, not of {spec.name}",
             where=Where(spec.output),
             fix=f"Give {spec.name} a folder of its own: output: runs/{spec.name}",
         )
+
+
+def _name_in(study_file: Path) -> str | None:
+    """The study's name in the copy of its file; None where that is not whole."""
+    try:
+        owner = read_yaml(study_file).values
+    except StudyFileError:
+        return None
+    return owner.get("name") if isinstance(owner, dict) else None
 
 
 def _refuse_changes(study: StudyRow, identity: Mapping[str, Any]) -> None:
@@ -183,7 +200,7 @@ def _rename(source: Path, target: Path) -> None:
 def _refuse_held(database: Database, study: StudyRow) -> None:
     """The study's row has one writer, too: the folder's lock does not help with another folder or machine."""
     owner, seen_s = database.lease(study)
-    if owner and seen_s < LEASE_S and _is_alive(owner):
+    if owner and _is_alive(owner, seen_s=seen_s):
         raise StudyConflictError(
             f"the study {study.name} is being written by process {owner['pid']} on {owner['host']}",
             where=Where(Path(study.output)),
@@ -191,17 +208,20 @@ def _refuse_held(database: Database, study: StudyRow) -> None:
         )
 
 
-def _is_alive(owner: Mapping[str, Any]) -> bool:
-    """Whether the holder of a lease can still be at work; one on another machine is believed for LEASE_S seconds."""
+def _is_alive(owner: Mapping[str, Any], *, seen_s: float) -> bool:
+    """Whether the holder of a lease can still be at work; one on another machine is believed for LEASE_S seconds.
+
+    One on this machine is asked for by its number, and not by when it was seen: it may stand still, as after Ctrl-Z.
+    """
     me = this_process()
     if owner["host"] != me["host"]:
-        return True
+        return seen_s < LEASE_S
     if owner["pid"] == os.getpid():
         return False
     try:
         holder = psutil.Process(owner["pid"])
         # A killed process whose parent has not asked for it yet (in a container, maybe never) is a zombie, and dead.
-        return holder.status() != psutil.STATUS_ZOMBIE and owner["started"] == float(holder.create_time())
+        return holder.status() != psutil.STATUS_ZOMBIE and abs(owner["started"] - process_started(holder.pid)) < SAME_S
     except psutil.Error:
         return False
 
@@ -212,4 +232,8 @@ def this_process() -> dict[str, Any]:
 
 
 def process_started(pid: int) -> float:
-    return float(psutil.Process(pid).create_time())
+    """When a process began, in seconds; on Linux since the machine did, which no setting of the clock moves."""
+    if not sys.platform.startswith("linux"):
+        return float(psutil.Process(pid).create_time())
+    since_boot = psutil.boot_time()  # first: psutil makes its dates of the one that was asked for last
+    return float(psutil.Process(pid).create_time()) - float(since_boot)

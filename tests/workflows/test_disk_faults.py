@@ -1,0 +1,87 @@
+"""Real disks that are full or read-only, under each thing that a search writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_disk import SmallDisk
+from stub_study import StubStudy, wait_for
+
+Make = Callable[..., StubStudy]
+SPACE = "{train.learning_rate: [1e-3, 1e-4, 1e-5, 1e-6]}"
+WRITES_MUCH = "{train.weight_decay: [0.0, 0.12, 0.5]}"  # the second cell does
+OWN_RECORD = "storage: record/nertune.db"
+DONE = ("complete", "1")
+
+
+def refuse_many_words(told: str, *, names: Path) -> None:
+    """One message, which says where there is no room and what to do, and how to go on."""
+    assert re.search(rf"^\S*{names}\S*: .*(full|No space left|I/O error)", told, re.MULTILINE), told
+    assert told.count("Make room and give the same command again") == 1
+    assert "Continue with: nertune search" in told
+    assert "Traceback" not in told
+
+
+def test_a_full_disk_under_the_weights_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
+    study = stub_study(space=WRITES_MUCH)
+    with SmallDisk(study.output / "work", size="500k") as disk:
+        told = study.finish(inside=disk.inside)
+        assert told.returncode == 75
+        refuse_many_words(told.stderr, names=Path("runs/s"))
+        disk.enlarge("5m")
+        assert study.finish(inside=disk.inside).returncode == 0
+    assert study.trials("state", "attempts") == [DONE, ("complete", "2"), DONE]
+
+
+def test_a_full_disk_under_the_record_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
+    study = stub_study(space=SPACE, more=OWN_RECORD)
+    with SmallDisk(study.folder / "record", size="3m") as disk:
+        process = study.start(seconds=0.6, inside=disk.inside)
+        wait_for((study.output / "trials.csv").exists)
+        disk.fill()
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 75
+        refuse_many_words(told, names=Path("record/nertune.db"))
+        disk.make_room()
+        assert study.finish(inside=disk.inside).returncode == 0
+    assert study.trials("state") == [("complete",)] * 4
+
+
+@pytest.mark.slow
+def test_a_record_that_finds_no_room_at_its_birth_is_made_when_there_is_some(stub_study: Make) -> None:
+    study = stub_study(space=SPACE, more=OWN_RECORD)
+    with SmallDisk(study.folder / "record", size="16k") as disk:
+        told = study.finish(inside=disk.inside)
+        assert told.returncode == 75
+        refuse_many_words(told.stderr, names=Path("record/nertune.db"))
+        disk.enlarge("3m")
+        assert study.finish(inside=disk.inside).returncode == 0
+    assert study.trials("state", "attempts") == [DONE] * 4
+
+
+def test_a_full_disk_under_the_results_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
+    study = stub_study(space=SPACE)
+    with SmallDisk(study.output, size="500k") as disk:
+        process = study.start(seconds=0.6, inside=disk.inside)
+        wait_for(lambda: study.n_complete() >= 1)
+        disk.fill()
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 75
+        refuse_many_words(told, names=Path("runs/s"))
+        disk.make_room()
+        assert study.finish(inside=disk.inside).returncode == 0
+        assert (disk.seen / "trials.csv").read_text().count(",complete,") == 4
+
+
+@pytest.mark.parametrize(("folder", "named"), [("runs/s", "--set output=FOLDER"), ("record", "--set storage=PATH")])
+def test_a_read_only_disk_is_told_before_anything_starts(stub_study: Make, folder: str, named: str) -> None:
+    study = stub_study(more=OWN_RECORD)
+    with SmallDisk(study.folder / folder, size="500k") as disk:
+        disk.make_read_only()
+        told = study.finish(inside=disk.inside)
+    assert told.returncode == 2
+    assert "Read-only file system" in told.stderr
+    assert named in told.stderr
