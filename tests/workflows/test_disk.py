@@ -59,8 +59,8 @@ def test_a_search_is_refused_before_its_first_fit_and_runs_when_there_is_room(
     stub_study: Make, run_search: Run, free: Callable[[float], None]
 ) -> None:
     mine, heard = stub_study(), Heard()
-    free(5 * MIB)
-    with pytest.raises(StoppedError, match=r"runs/s: .*needs about 40 MiB in .*5 MiB is free\n +Make room and") as told:
+    free(3 * MIB)
+    with pytest.raises(StoppedError, match=r"runs/s: .*needs about 4 MiB in .*3 MiB is free\n +Make room and") as told:
         run_search(mine, progress=heard)
     assert told.value.exit_code == 75
     assert heard.outcomes == []

@@ -38,7 +38,7 @@ def test_a_full_disk_under_the_weights_ends_with_75_and_goes_on_with_room(stub_s
 
 def test_a_full_disk_under_the_record_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
     study = stub_study(space=SPACE, more=OWN_RECORD)
-    with SmallDisk(study.folder / "record", size="3m") as disk:
+    with SmallDisk(study.folder / "record", size="5m") as disk:
         process = study.start(seconds=0.6, inside=disk.inside)
         wait_for((study.output / "trials.csv").exists)
         disk.fill()
@@ -64,7 +64,7 @@ def test_a_record_that_finds_no_room_at_its_birth_is_made_when_there_is_some(stu
 
 def test_a_full_disk_under_the_results_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
     study = stub_study(space=SPACE)
-    with SmallDisk(study.output, size="500k") as disk:
+    with SmallDisk(study.output, size="3m") as disk:
         process = study.start(seconds=0.6, inside=disk.inside)
         wait_for(lambda: study.n_complete() >= 1)
         disk.fill()

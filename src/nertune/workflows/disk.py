@@ -20,7 +20,7 @@ from nertune.spec.space import some_points
 from nertune.spec.study import StudySpec
 from nertune.workflows.costs import MOST_POINTS, Costs
 
-RECORD = 20 * 2**20  # bytes: the database, logs, tables
+RECORD = 2 * 2**20  # bytes: the database, logs, tables
 PARAMETER = 4  # bytes in a file of weights
 CHECKPOINT_COPIES = 4  # of what learns: its weights, their two moments, the best so far
 TOKENIZER_PIECE = 70  # bytes of a tokenizer's files for each of its pieces
