@@ -12,6 +12,7 @@ import pytest
 from stub_fits import score
 from stub_study import GRID_40, Heard, StubStudy, kill
 
+from nertune.errors import NoScoreError
 from nertune.results.outcomes import SearchOutcome
 
 Make = Callable[..., StubStudy]
@@ -149,3 +150,10 @@ def test_failed_trials_that_are_offered_again_still_have_their_chance(stub_study
     again = run_search(study, workers=1, retry_failed=True)
     assert again.cells[1].state == "failed"
     assert [cell.state for cell in again.cells] == [cell.state for cell in first.cells]
+
+
+def test_time_that_ends_before_any_trial_has_run_to_its_end_is_told(stub_study: Make, run_search: Run) -> None:
+    study = stub_study(space=GRID_12, search=f"{HALVING}\n  timeout: 0.001")
+    with pytest.raises(NoScoreError, match="before a trial had run to its end"):
+        run_search(study, workers=1)
+    assert run_search(study, workers=1, edits=["search.timeout=1h"]).finished

@@ -18,7 +18,7 @@ from nertune.report.progress import Progress, State
 from nertune.report.tables import trial_rows
 from nertune.results.database import CellRow, Settlement, StudyRow, open_database
 from nertune.results.files import move_files, replace_folder, write_csv
-from nertune.results.layout import MODEL, cell_name
+from nertune.results.layout import MODEL, StudyFolder, cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
 from nertune.search.best import is_torn, rank, rank_pruned, read_best, write_best
@@ -358,8 +358,18 @@ def _conclude(session: Session, *, sampler: Sampler) -> SearchOutcome:
         best_file=session.folder.best,
     )
     if not result.ranked:
-        raise NoScoreError(
-            f"The search of {spec.name} ended, but no trial of {len(cells)} has a finite {spec.search.objective}",
-            fix=f"The causes are in {session.folder.trials}; after mending: the same command with --retry-failed",
-        )
+        raise _without_score(result, folder=session.folder)
     return result
+
+
+def _without_score(result: SearchOutcome, *, folder: StudyFolder) -> NoScoreError:
+    if not result.cells or any(cell.is_open for cell in result.cells):
+        return NoScoreError(
+            f"search.timeout ended the search of {result.spec.name} before a trial had run to its end",
+            fix="A longer one goes on where this one stopped: --timeout",
+        )
+    return NoScoreError(
+        f"The search of {result.spec.name} ended, but no trial of {len(result.cells)} has a finite "
+        f"{result.spec.search.objective}",
+        fix=f"The causes are in {folder.trials}; after mending: the same command with --retry-failed",
+    )
