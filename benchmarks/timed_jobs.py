@@ -28,14 +28,14 @@ def look(job: dict[str, Any], line: Any) -> dict[str, Any]:
 
 
 def prepare(job: dict[str, Any], line: Any) -> dict[str, Any]:
-    del job, line
+    del line
     return {
         "model_type": "sleeping",
         "precision": "fp32",
         "step_seconds": {"fp32": SLEEP_S},
         "counts": {},
-        "windows": {},
-        "pieces": {},
+        "windows": dict.fromkeys(job["splits"], 10),
+        "pieces": dict.fromkeys(job["splits"], 100),
         "pieces_per_window": 10.0,
         "versions": {},
     }

@@ -9,7 +9,7 @@ import pytest
 
 from nertune.results.database import MIGRATIONS, SCHEMA_VERSION, open_database
 
-KEPT = Path(__file__).parents[1] / "files" / "records"
+KEPT = Path(__file__).parents[1] / "records"
 VERSIONS = sorted(int(folder.name.removeprefix("version-")) for folder in KEPT.iterdir())
 
 

@@ -12,7 +12,7 @@ from stub_study import StubStudy
 
 from nertune.results.outcomes import SearchOutcome
 
-KEPT = Path(__file__).parents[1] / "files" / "records"
+KEPT = Path(__file__).parents[1] / "records"
 
 
 @pytest.mark.parametrize("version", [folder.name for folder in sorted(KEPT.iterdir())])
