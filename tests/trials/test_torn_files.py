@@ -23,7 +23,7 @@ def tear(file, *, share):
     file.write_bytes(whole[: int(len(whole) * share)])
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 0.98])
+@pytest.mark.parametrize("share", [0, 0.98])
 @pytest.mark.parametrize("pattern", ["*/windows.arrow", "*/examples.arrow", "*/meta.json", "*.key"])
 def test_torn_encoded_data_are_encoded_again(job, run_afresh, tmp_path, pattern, share):
     made = job(epochs=1)
@@ -36,7 +36,7 @@ def test_torn_encoded_data_are_encoded_again(job, run_afresh, tmp_path, pattern,
     assert len(list((tmp_path / "encoded").glob(pattern))) == 2
 
 
-@pytest.mark.parametrize("share", [0, 0.5])
+@pytest.mark.parametrize("share", [0.5])
 def test_torn_states_of_frozen_layers_are_computed_again(job, run_afresh, tmp_path, share):
     made = job(epochs=1, freeze="encoder")
     scores = run_afresh(made)

@@ -36,6 +36,7 @@ def test_a_full_disk_under_the_weights_ends_with_75_and_goes_on_with_room(stub_s
     assert study.trials("state", "attempts") == [DONE, ("complete", "2"), DONE]
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_record_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
     study = stub_study(space=SPACE, more=OWN_RECORD)
     with SmallDisk(study.folder / "record", size="5m") as disk:
@@ -62,6 +63,7 @@ def test_a_record_that_finds_no_room_at_its_birth_is_made_when_there_is_some(stu
     assert study.trials("state", "attempts") == [DONE] * 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_results_ends_with_75_and_goes_on_with_room(stub_study: Make) -> None:
     study = stub_study(space=SPACE)
     with SmallDisk(study.output, size="3m") as disk:

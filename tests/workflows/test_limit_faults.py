@@ -19,7 +19,7 @@ def limit(kind: int, most: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(kind, (most, most))
 
 
-@pytest.mark.parametrize("most", [12, 16, 30])
+@pytest.mark.parametrize("most", [12, pytest.param(30, marks=pytest.mark.slow)])
 def test_too_few_descriptors_are_told_before_anything_starts(stub_study: Make, most: int) -> None:
     study = stub_study()
     told = study.finish(preexec_fn=limit(resource.RLIMIT_NOFILE, most))

@@ -78,13 +78,13 @@ def test_a_torn_file_is_written_anew_by_the_same_command(stub_study: Make, run_s
     run_search(study)
     file = study.output / name
     whole = file.read_bytes()
-    for share in (0, 0.3, 0.6, 0.95):
+    for share in (0, 0.6):
         tear(file, share=share)
         run_search(study)
         assert file.read_bytes() == whole
 
 
-@pytest.mark.parametrize("content", [b"", b'{"host": "he', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize("content", [b'{"host": "he', b"\xff\xfe"])
 def test_lock_files_may_hold_anything(stub_study: Make, run_search: Run, content: bytes) -> None:
     study = stub_study()
     study.output.mkdir(parents=True)
@@ -111,9 +111,9 @@ def test_a_torn_study_file_in_the_results_is_told_with_the_way_out(stub_study: M
         tear(file, share=share)
         with pytest.raises(StudyConflictError, match=f"study.yaml: is torn(.|\n)*rm {file}"):
             run_search(study)
-        file.unlink()
-        run_search(study)
-        assert file.read_bytes() == whole
+    file.unlink()
+    run_search(study)
+    assert file.read_bytes() == whole
 
 
 # the record
@@ -130,7 +130,7 @@ def test_facts_that_are_torn_are_told_as_a_damaged_record(stub_study: Make, run_
 def test_a_torn_database_is_told_as_a_damaged_record(stub_study: Make, run_search: Run) -> None:
     study = stub_study()
     run_search(study)
-    for share in (0.9, 0.5, 0.2):
+    for share in (0.9, 0.2):
         tear(study.folder / "nertune.db", share=share)
         with pytest.raises(StudyConflictError, match=r"nertune\.db: the record is damaged"):
             run_search(study)
@@ -171,6 +171,7 @@ def test_who_stands_still_while_tables_are_made_holds_nobody_up_for_ever(
     assert run_search(study).finished
 
 
+@pytest.mark.slow
 def test_two_studies_may_make_one_record_together(stub_study: Make) -> None:
     studies = [stub_study(name, more="storage: ../nertune.db") for name in ("one", "two")]
     processes = [study.start() for study in studies]
@@ -193,7 +194,8 @@ def test_an_orphan_that_wakes_up_late_changes_nothing(stub_study: Make) -> None:
     assert study.finish().returncode == 0
     before = study.trials(), study.record("SELECT * FROM nertune_attempts"), sorted(study.output.rglob("*"))
     for orphan in orphans:
-        orphan.resume()
+        with suppress(psutil.NoSuchProcess):  # a template that goes on first kills its workers
+            orphan.resume()
     wait_for(lambda: study.processes() == [])
     assert (study.trials(), study.record("SELECT * FROM nertune_attempts"), sorted(study.output.rglob("*"))) == before
 
@@ -211,12 +213,11 @@ def test_a_clock_that_is_set_amid_a_search_changes_nothing(
                 monkeypatch.setattr(time, "time", lambda: real_time() + hours * 3600)
 
     study = stub_study(more="execute: {trial_timeout: 60, hang_after: 30}")
-    assert [cell.attempts for cell in run_search(study, progress=SetsClock()).cells] == [1] * 4
-    monkeypatch.setattr(time, "time", real_time)
-    assert run_search(study).finished
+    outcome = run_search(study, progress=SetsClock())
+    assert (outcome.finished, [cell.attempts for cell in outcome.cells]) == (True, [1] * 4)
 
 
-@pytest.mark.parametrize("seconds", [-7200, 7200])
+@pytest.mark.parametrize("seconds", [-7200, pytest.param(7200, marks=pytest.mark.slow)])
 def test_who_is_alive_keeps_a_study_whatever_the_clock_says(stub_study: Make, run_search: Run, seconds: int) -> None:
     study = stub_study(space=SPACE_6)
     process = study.start(seconds=0.4)

@@ -36,16 +36,23 @@ def unbroken(stub_study: Make, *, search: str = "", space: str = GRID_40) -> lis
     return study.trials()
 
 
-def kill_at_random(study: StubStudy, *, victims: Sequence[str], seconds: float, seed: int) -> None:
+def kill_at_random(
+    study: StubStudy, *, victims: Sequence[str], seed: int, seconds: float = 0.05, amid: float = 1.0
+) -> None:
     """A search under so many kills, each of one victim at a random moment; in the end it is left alone.
 
     victims  worker: the search goes on with another one; coordinator, or all: the same command is given again
+    amid     share of the kills that wait for one more outcome; the others fall anywhere from the very start
     """
     chance = random.Random(seed)
     process = None
     for victim in victims:
         process = process or study.start(seconds=seconds)
-        time.sleep(chance.uniform(0, 1.8))
+        if chance.random() < amid:
+            _wait_for_outcome(study, process)
+            time.sleep(chance.uniform(0, 0.3))
+        else:
+            time.sleep(chance.uniform(0, 1.8))
         if victim == "worker":
             _kill_a_worker(study, process)
         elif victim == "all":
@@ -58,13 +65,17 @@ def kill_at_random(study: StubStudy, *, victims: Sequence[str], seconds: float, 
     assert study.finish().returncode == 0
 
 
+def _wait_for_outcome(study: StubStudy, coordinator: subprocess.Popen[str]) -> None:
+    n_complete = study.n_complete()
+    wait_for(lambda: study.n_complete() > n_complete or coordinator.poll() is not None)
+
+
 def _kill_a_worker(study: StubStudy, coordinator: subprocess.Popen[str]) -> None:
     """The next kill waits until one more cell is done: three of them would be the end of this one's cell."""
     wait_for(lambda: study.workers() or coordinator.poll() is not None)
-    n_complete = study.n_complete()
     for worker in study.workers():
         worker.kill()
-    wait_for(lambda: study.n_complete() > n_complete or coordinator.poll() is not None)
+    _wait_for_outcome(study, coordinator)
 
 
 def _kill_all(study: StubStudy) -> None:
@@ -84,7 +95,7 @@ def refuse_doubles(study: StubStudy) -> None:
 
 def test_a_search_killed_at_random_ends_with_the_cells_of_an_unbroken_one(stub_study: Make) -> None:
     study = stub_study(space=GRID_40)
-    kill_at_random(study, victims=("coordinator", "worker", "all", "coordinator"), seconds=0.01, seed=1)
+    kill_at_random(study, victims=("coordinator", "worker", "all", "coordinator"), seed=1)
     refuse_doubles(study)
     assert study.trials() == unbroken(stub_study)
 
@@ -95,7 +106,7 @@ def test_a_killed_tpe_search_asks_the_same_points_as_an_unbroken_one(stub_study:
         "space": "{train.batch_size: [8, 16, 32], train.learning_rate: {low: 1e-6, high: 1e-2, log: true}}",
     }
     study = stub_study(**parts)
-    kill_at_random(study, victims=["coordinator"] * 3, seconds=0.01, seed=2)
+    kill_at_random(study, victims=["coordinator"] * 3, seed=2)
     assert study.trials() == unbroken(stub_study, **parts)
 
 
@@ -103,7 +114,7 @@ def test_a_killed_tpe_search_asks_the_same_points_as_an_unbroken_one(stub_study:
 def test_fifty_kills_lose_and_double_nothing(stub_study: Make) -> None:
     study = stub_study(space=GRID_40)
     victims = random.Random(3).choices(("worker", "coordinator", "all"), (1, 2, 2), k=50)
-    kill_at_random(study, victims=victims, seconds=0.15, seed=3)
+    kill_at_random(study, victims=victims, seed=3, seconds=0.5, amid=1 / 3)
     refuse_doubles(study)
     assert study.trials() == unbroken(stub_study)
 

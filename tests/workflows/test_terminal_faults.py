@@ -76,6 +76,7 @@ def test_a_closed_terminal_ends_with_75_and_what_was_finished_is_in_the_table(st
     assert study.trials("state") == [("complete",)] * 6
 
 
+@pytest.mark.slow
 def test_under_nohup_a_search_outlives_its_terminal(stub_study: Make) -> None:
     study, terminal = stub_study(space=SPACE), Terminal()
     process = start_in(terminal, study, prelude=ignore_hang_up)
@@ -101,7 +102,9 @@ def test_after_ctrl_z_and_fg_the_search_goes_on_where_it_stood(stub_study: Make)
     assert study.trials("state", "attempts") == [("complete", "1")] * 6
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 75)]
+)
 def test_a_signal_before_the_first_fit_ends_in_good_order_too(
     stub_study: Make, number: signal.Signals, code: int
 ) -> None:
