@@ -75,7 +75,7 @@ def test_a_killed_search_cuts_and_keeps_the_same_trials(stub_study: Make) -> Non
     whole, broken = (stub_study(name, space=GRID_40, search=HALVING) for name in ("whole", "broken"))
     assert whole.finish(workers=1).returncode == 0
     chance = random.Random(4)
-    for _ in range(4):
+    for _ in range(2):
         process = broken.start(seconds=0.05, workers=2)
         time.sleep(chance.uniform(0.9, 2.2))
         kill(process)
@@ -88,7 +88,7 @@ def test_a_killed_hyperband_search_asks_and_keeps_the_same(stub_study: Make) -> 
     whole, broken = (stub_study(name, space=SPACE, search=TPE) for name in ("whole", "broken"))
     assert whole.finish(workers=1).returncode == 0
     chance = random.Random(5)
-    for _ in range(3):
+    for _ in range(2):
         process = broken.start(seconds=0.1, workers=1)
         time.sleep(chance.uniform(0.9, 2.5))
         kill(process)

@@ -100,6 +100,7 @@ def test_a_search_killed_at_random_ends_with_the_cells_of_an_unbroken_one(stub_s
     assert study.trials() == unbroken(stub_study)
 
 
+@pytest.mark.slow
 def test_a_killed_tpe_search_asks_the_same_points_as_an_unbroken_one(stub_study: Make) -> None:
     parts = {
         "search": "  sampler: tpe\n  trials: 20",

@@ -285,7 +285,7 @@ def _keep_trial(session: Session, cell: CellRow, folder: Path, *, outcome: Mappi
     if not cell.rungs:
         shutil.rmtree(target, ignore_errors=True)
     for events in (*folder.glob("runs"), *folder.glob("*/runs")):
-        move_files(events, target / events.relative_to(folder))
+        move_files(events, target / events.parent.relative_to(folder))
     if (folder / MODEL).is_dir() and _is_best(session, cell, outcome=outcome):
         replace_folder(folder / MODEL, session.folder.best_trial)
 
