@@ -157,3 +157,16 @@ def test_time_that_ends_before_any_trial_has_run_to_its_end_is_told(stub_study: 
     with pytest.raises(NoScoreError, match="before a trial had run to its end"):
         run_search(study, workers=1)
     assert run_search(study, workers=1, edits=["search.timeout=1h"]).finished
+
+
+@pytest.mark.parametrize(
+    ("search", "is_told"), [(HALVING, True), (f"{HALVING}\n  rungs: [1/2, 1]", False), ("", False)]
+)
+def test_trials_that_are_compared_when_they_have_hardly_begun_are_told_of(
+    stub_study: Make, run_search: Run, search: str, is_told: bool
+) -> None:
+    """Of 100 examples in batches of up to 8, 4 epochs: 52 steps, whose ninth part is 6."""
+    heard = Heard()
+    run_search(stub_study(space="{train.batch_size: [4, 8]}", search=search), progress=heard, workers=1)
+    told = [line for line in heard.said if "after as few as 6 optimizer steps" in line]
+    assert len(told) == is_told

@@ -171,6 +171,11 @@ class Costs:
             runs = runs[1:]
         return [tried, *runs]
 
+    def fewest_steps(self) -> int:
+        """Optimizer steps of a fit at the point that has the fewest."""
+        points = (apply_point(self.spec, point) for point in some_points(self.spec, most=MOST_POINTS))
+        return min(total_steps(point, self._of_a_fit(point)[0].times(point.data.size / 100)) for point in points)
+
     @property
     def scored_pieces(self) -> float:
         """Pieces of dev and test, whose predictions a seed run writes."""
@@ -260,9 +265,9 @@ def steps_seconds(
     epochs  end after so many, if that is before the point's own
     """
     train = train.times(point.data.size / 100)
-    per_epoch = max(1, math.ceil(train.windows / point.train.batch_size))
-    left = point.total_epochs * per_epoch
-    left = min(left, point.train.max_steps or left, left if epochs is None else epochs * per_epoch)
+    per_epoch = steps_per_epoch(point, train)
+    most = total_steps(point, train)
+    left = most if epochs is None else min(most, epochs * per_epoch)
     seconds = 0.0
     for settings, learning, updating in zip(point.stage_settings, timing.learning, timing.updating, strict=True):
         steps = min(left, settings.epochs * per_epoch)
@@ -272,6 +277,17 @@ def steps_seconds(
         n_skipped = max(0, min(steps, math.ceil(settings.evaluate_from * per_epoch)) - 1) // every
         seconds += (math.ceil(steps / every) - n_skipped) * dev.pieces * timing.scoring
     return seconds
+
+
+def steps_per_epoch(point: StudySpec, train: Size) -> int:
+    """Optimizer steps of a pass over so much text."""
+    return max(1, math.ceil(train.windows / point.train.batch_size))
+
+
+def total_steps(point: StudySpec, train: Size) -> int:
+    """Optimizer steps of one fit on so much text."""
+    most = point.total_epochs * steps_per_epoch(point, train)
+    return min(most, point.train.max_steps or most)
 
 
 class Forecast:

@@ -34,7 +34,7 @@ from nertune.workflows.opening import (
     preparing_job,
     tell_checkpoint,
 )
-from nertune.workflows.search_cells import cells_wanted, most_paused
+from nertune.workflows.search_cells import cells_wanted, early_rung_text, most_paused
 from nertune.workflows.session import identity_of, refuse_conflicts
 
 MEASURE_S = 20.0  # a check takes its time for the steps of every kind that the space has
@@ -133,7 +133,7 @@ def check(
         free_bytes=free_bytes(spec.output),
         memory_bytes=worker_memory(spec.model.base) * len(plan.slots),
         free_memory_bytes=available_memory(),
-        warnings=tuple(_warnings(spec, needs=needs)),
+        warnings=tuple(_warnings(spec, costs, needs=needs)),
     )
 
 
@@ -147,8 +147,8 @@ def _search_seconds(costs: Costs, *, cells: int | None, n_slots: int) -> float:
     return makespan(chain(forecast.to_come().values(), more), n_slots=n_slots, until=until)
 
 
-def _warnings(spec: StudySpec, *, needs: Sequence[Need]) -> list[str]:
-    warnings = []
+def _warnings(spec: StudySpec, costs: Costs, *, needs: Sequence[Need]) -> list[str]:
+    warnings = [text] if (text := early_rung_text(spec, costs)) else []
     searched = {fit.seed for fit in plan_fits(spec.protocol, seed=spec.search.seed)}
     for seed in sorted(searched & {*spec.final.seeds}):
         warnings.append(

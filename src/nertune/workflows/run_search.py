@@ -47,7 +47,7 @@ from nertune.workflows.opening import (
     tell_findings,
     tell_trouble,
 )
-from nertune.workflows.search_cells import SearchCells, cells_wanted, is_finished, most_paused
+from nertune.workflows.search_cells import SearchCells, cells_wanted, early_rung_text, is_finished, most_paused
 from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
 
 AT_A_RUNG = Settlement("pruned", "pruned", cause="pruned")
@@ -93,6 +93,8 @@ def search(
             progress.say(_plan_text(spec, plan.reason, executor, session))
             needs = search_needs(spec, costs, model=model, n_paused=most_paused(spec, total, plan=plan))
             progress.say(f"{spec.name}: {check_room(needs)}")
+            if warning := early_rung_text(spec, costs):
+                progress.say(f"Notice: {warning}")
             if retry_failed:
                 _reopen_failed(session)
             _run_cells(session, opened, costs, sampler=sampler, executor=executor, progress=progress, total=total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,10 @@ from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler
 from nertune.spec.fingerprint import point_id
 from nertune.spec.study import StudySpec
+from nertune.workflows.costs import Costs
 from nertune.workflows.session import Session
+
+FEW_STEPS = 20  # optimizer steps of a fit after which its score still says little of its end
 
 
 def cells_wanted(spec: StudySpec, sampler: Sampler) -> int | None:
@@ -45,6 +49,19 @@ def most_paused(spec: StudySpec, total: int | None, *, plan: Plan) -> int:
     """Checkpoints of trials that lie on disk at a time, at most: of those that have paused, and of those that run."""
     pruner = make_pruner(spec, total=total)
     return pruner.most_paused + len(plan.slots) if pruner.most_paused else 0
+
+
+def early_rung_text(spec: StudySpec, costs: Costs) -> str | None:
+    """A word of warning where trials are compared when they have hardly begun; None where they have learned some."""
+    has_rungs = spec.search.pruner in ("halving", "hyperband")
+    has_fits = spec.protocol.repeat is not None or spec.protocol.kfold is not None  # whole fits are compared
+    steps = math.ceil(costs.fewest_steps() * spec.search.rungs[0])
+    if not has_rungs or has_fits or steps >= FEW_STEPS:
+        return None
+    return (
+        f"search.pruner: {spec.search.pruner} compares trials after as few as {steps} optimizer steps, "
+        "which says little; a later first rung is safer: search.rungs: [1/3, 1]"
+    )
 
 
 class SearchCells:
