@@ -215,6 +215,7 @@ def _compute(folder, base, spec, done):
     done.put((float(states.values.sum()), states.values.shape))
 
 
+@pytest.mark.slow
 def test_processes_that_want_it_at_once_get_the_same(encode):
     spec, base, _, train, _ = encode("token", freeze="encoder")
     context = multiprocessing.get_context("spawn")

@@ -98,7 +98,13 @@ class StubStudy:
                 str(workers),
                 *map(str, words),
             ],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True, **options},
+            **{
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "start_new_session": True,
+                "preexec_fn": hear_signals,
+                **options,
+            },
             text=True,
             env=environment,
         )
@@ -166,6 +172,12 @@ def wait_for(is_true: Callable[[], object], *, timeout_s: float = 30.0) -> None:
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def hear_signals() -> None:
+    """As a program of a terminal does, also where the tests themselves run under nohup or in the background."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def kill(process: subprocess.Popen[str]) -> None:

@@ -290,6 +290,7 @@ def test_after_the_first_of_24_unequal_cells_the_estimate_is_within_30_percent(
     assert 0.7 < displayed(monkeypatch, seconds=seconds, n_done=n_done).after(n_more) < 1.3
 
 
+@pytest.mark.slow
 def test_the_estimate_of_a_search_that_runs_is_within_30_percent(
     stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

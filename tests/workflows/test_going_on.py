@@ -109,7 +109,7 @@ def test_the_best_trials_weights_are_kept_when_asked_and_give_its_dev_scores(fol
     assert not [*(folder / "runs" / "kept").glob("work/trial-*")]
 
 
-@pytest.mark.parametrize("pruner", ["halving", "hyperband"])
+@pytest.mark.parametrize("pruner", ["halving", pytest.param("hyperband", marks=pytest.mark.slow)])
 def test_trials_that_were_not_cut_have_the_scores_of_a_search_that_cuts_none(
     folder: Path, bert_folder: Path, pruner: str
 ) -> None:

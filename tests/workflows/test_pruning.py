@@ -84,6 +84,7 @@ def test_a_killed_search_cuts_and_keeps_the_same_trials(stub_study: Make) -> Non
     assert broken.trials(*columns) == whole.trials(*columns)
 
 
+@pytest.mark.slow
 def test_a_killed_hyperband_search_asks_and_keeps_the_same(stub_study: Make) -> None:
     whole, broken = (stub_study(name, space=SPACE, search=TPE) for name in ("whole", "broken"))
     assert whole.finish(workers=1).returncode == 0

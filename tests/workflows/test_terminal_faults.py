@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from stub_study import StubStudy, wait_for
+from stub_study import StubStudy, hear_signals, wait_for
 
 Make = Callable[..., StubStudy]
 SPACE = "{train.learning_rate: [1e-3, 1e-4, 1e-5, 1e-6, 3e-3, 3e-4]}"
@@ -50,6 +50,7 @@ def start_in(terminal: Terminal, study: StubStudy, *, prelude: Callable[[], obje
     """
 
     def take_terminal() -> None:
+        hear_signals()
         prelude()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
