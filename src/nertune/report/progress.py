@@ -97,7 +97,8 @@ class State:
 
     def take_score(self, cell: CellRow) -> None:
         value = cell.scores.get("dev", {}).get(self.objective)
-        if value is not None and (self.best is None or self.is_better(value, self.best[0])):
+        is_ranked = cell.state == "complete"  # what was cut short is not
+        if is_ranked and value is not None and (self.best is None or self.is_better(value, self.best[0])):
             self.best = (value, f"seed {cell.seed}" if cell.stage == "final" else cell_name(cell.stage, cell.number))
 
     def take_seconds(self, cell: CellRow, seconds: float | None) -> None:
