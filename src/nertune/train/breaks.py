@@ -42,10 +42,15 @@ class Breaks:
 
     def pause_at(self, n_steps: int) -> int | None:
         """The step of a fit of so many at which it pauses, from 1; None where it runs to its end."""
-        if self.pause_after is None:
-            return None
-        step = max(1, math.ceil(n_steps * self.pause_after - 1e-9))  # a third of 3 steps is 1 step
-        return step if step < n_steps else None
+        return part_of(n_steps, self.pause_after)
+
+
+def part_of(n: int, share: float | None) -> int | None:
+    """How many of n steps, or fits, are such a share of them, at least 1; None for all, or without a share."""
+    if share is None:
+        return None
+    part = max(1, math.ceil(n * share - 1e-9))  # a third of 3 is 1
+    return part if part < n else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,11 +15,11 @@ from nertune.protocols.reduce import TrialRecord, mean_scores, reduce_fits
 from nertune.results.records import FitRecord, StepRecord, split_of_fit
 from nertune.spec.study import StudySpec
 from nertune.tasks.encoded import EncodedSplit
-from nertune.train.breaks import PAUSED, Breaks
+from nertune.train.breaks import PAUSED, Breaks, part_of
 from nertune.train.fit import NonFiniteError, fit
 from nertune.train.optim import Precision
 from nertune.trials.job import Job
-from nertune.trials.passed import fits_until, key_of, read_fits, write_fits
+from nertune.trials.passed import key_of, read_fits, write_fits
 from nertune.trials.splits import Splits, fold_splits, learned_split
 
 FILE = "fit.pt"  # of a fit's checkpoint, in the folder of that name
@@ -56,8 +56,8 @@ def run_fits(
     Raises  NonFiniteError, with the fit named
     """
     planned = plan_fits(job.study.protocol, seed=job.seed)
-    n_wanted = fits_until(job.pause_after, len(planned))  # None: all
-    records = read_fits(job, precision=_fixed_precision(job), device=place.device)[:n_wanted]
+    n_wanted = part_of(len(planned), job.pause_after)  # None: all
+    records = read_fits(job, precision=fixed_precision(job), device=place.device)[:n_wanted]
     for one in planned[len(records) : n_wanted]:
         record, model = run_planned(job, base, splits, line, place, planned=one)
         records.append(record)
@@ -65,7 +65,7 @@ def run_fits(
             if keep is not None and record.stopped in (None, "patience"):
                 keep(model)
             break
-        write_fits(job, records, precision=_fixed_precision(job), device=place.device)
+        write_fits(job, records, precision=fixed_precision(job), device=place.device)
         if line.ask(_so_far(records).to_json()) == "stop":
             return reduce_fits(planned, records)
     if n_wanted is not None:
@@ -110,7 +110,7 @@ def run_fit(
         spec=with_device_batch(job.study, job.device_batch_size),
         seed=planned.seed,
         device=place.device,
-        precision=_fixed_precision(job),
+        precision=fixed_precision(job),
         folder=job.path / planned.name,
         tell=lambda record: line.tell(record.to_json()),
         ask=lambda record: line.ask(record.to_json()),
@@ -130,7 +130,7 @@ def _breaks(job: Job, planned: PlannedFit, place: Place) -> Breaks:
     return Breaks(
         file=job.checkpoint_path / inside,
         found=None if job.resume is None else Path(job.resume) / inside,
-        key=key_of(job, planned.to_json(), precision=_fixed_precision(job), device=place.device),
+        key=key_of(job, planned.to_json(), precision=fixed_precision(job), device=place.device),
         pause_after=job.pause_after if planned.number is None else None,
         every_s=None if job.study.train.callbacks else job.checkpoint_every,
     )
@@ -172,7 +172,7 @@ def with_device_batch(spec: StudySpec, size: int | None) -> StudySpec:
     return spec.model_copy(update={"train": spec.train.model_copy(update={"device_batch_size": size})})
 
 
-def _fixed_precision(job: Job) -> Precision:
+def fixed_precision(job: Job) -> Precision:
     return "bf16" if job.precision == "bf16" else "fp32"
 
 

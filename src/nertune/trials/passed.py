@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -38,14 +37,6 @@ def key_of(job: Job, planned: Mapping[str, Any] | None, *, precision: str, devic
         "fit": planned,
     }
     return fingerprint(decides)[:32]
-
-
-def fits_until(share: float | None, n_fits: int) -> int | None:
-    """How many of a trial's several fits are over at its pause; None where it runs to its end."""
-    if share is None:
-        return None
-    n_wanted = max(1, math.ceil(n_fits * share - 1e-9))
-    return n_wanted if n_wanted < n_fits else None
 
 
 def write_fits(job: Job, records: Sequence[FitRecord], *, precision: str, device: str) -> None:

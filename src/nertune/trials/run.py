@@ -29,7 +29,7 @@ from nertune.train.predict import predict
 from nertune.train.probe import choose_precision, time_step, time_work
 from nertune.train.recipe import check_recipe, count_learning
 from nertune.trials.average import fit_folds, score_folds
-from nertune.trials.fits import PULSE, Line, Place, Pulse, run_fit, run_fits, with_device_batch
+from nertune.trials.fits import PULSE, Line, Place, Pulse, fixed_precision, run_fit, run_fits, with_device_batch
 from nertune.trials.job import Job, device_batch_size
 from nertune.trials.outputs import results_of_fit, write_environment, write_results, write_spec
 from nertune.trials.scoring import Results, keep_split
@@ -103,13 +103,12 @@ def measure(job: Job, line: Line, place: Place) -> dict[str, Any]:
     splits = open_splits(job, loaded)
     line.tell(PULSE)
     train, spec = learned_split(job, splits), with_device_batch(job.study, job.device_batch_size)
-    precision: Precision = "bf16" if job.precision == "bf16" else "fp32"
     times = time_work(
         loaded.base,
         train=train,
         dev=splits.get("dev", train),
         spec=spec,
-        precision=precision,
+        precision=fixed_precision(job),
         device=place.device,
     )
     return asdict(times)

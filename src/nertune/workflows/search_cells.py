@@ -55,8 +55,10 @@ def early_rung_text(spec: StudySpec, costs: Costs) -> str | None:
     """A word of warning where trials are compared when they have hardly begun; None where they have learned some."""
     has_rungs = spec.search.pruner in ("halving", "hyperband")
     has_fits = spec.protocol.repeat is not None or spec.protocol.kfold is not None  # whole fits are compared
+    if not has_rungs or has_fits:
+        return None
     steps = math.ceil(costs.fewest_steps() * spec.search.rungs[0])
-    if not has_rungs or has_fits or steps >= FEW_STEPS:
+    if steps >= FEW_STEPS:
         return None
     return (
         f"search.pruner: {spec.search.pruner} compares trials after as few as {steps} optimizer steps, "
