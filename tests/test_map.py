@@ -11,6 +11,7 @@ SRC = Path(__file__).parents[1] / "src" / "nertune"
 FLOOR = {
     "errors": 0,
     "hooks": 1,
+    "signals": 1,
     "spec": 1,
     "data": 2,
     "results": 2,

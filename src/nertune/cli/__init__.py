@@ -8,15 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import signal
 import sys
 import termios
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +25,7 @@ from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
+from nertune.signals import stopped_by_signals
 
 if TYPE_CHECKING:
     from nertune.workflows.quick import QuickForm
@@ -410,7 +407,7 @@ def _same_command() -> str:
 def main() -> None:
     """The program: a command, its messages, its exit code."""
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals("what was finished is saved"):
             app()
     except (InterruptedByUserError, StoppedError) as error:
         _fail(error, last=f"Continue with: {_same_command()}")
@@ -426,25 +423,6 @@ def main() -> None:
             last = f"Continue with: {_same_command()}" if keeps_state else None
             _fail(InterruptedByUserError("Interrupted"), last=last)
         raise
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a command in good order wherever it is; `nohup` has SIGHUP ignored, and it stays so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedError(f"Stopped by {signal.Signals(number).name}; what was finished is saved")
-
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _as_option(error: NertuneError, *, words: list[str]) -> str | None:

@@ -22,6 +22,7 @@ from nertune.results.database import AttemptRow, CellRow, CellState, Database, S
 from nertune.results.files import move_files
 from nertune.results.layout import CHECKPOINT, StudyFolder, cell_name
 from nertune.results.records import Cut, SplitScores, StepRecord
+from nertune.signals import stopping_signals
 
 TICK_S = 0.25  # how long one poll waits at most: limits are looked at between polls
 FLUSH_S = 1.0  # steps are written in batches of so many seconds, and before every verdict and outcome
@@ -378,10 +379,7 @@ def _signals(wake: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         wake()
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, note) for number in numbers}
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *stopping_signals())}
     try:
         yield received
     finally:

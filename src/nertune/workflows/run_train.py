@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import psutil
 
-from nertune.errors import StoppedError, StudyConflictError, Where
+from nertune.errors import StudyConflictError, Where
 from nertune.execute.executor import Executor
 from nertune.execute.single import run_one
 from nertune.report.tables import point_text
@@ -24,6 +20,7 @@ from nertune.report.text import epoch_text, score_text
 from nertune.results.files import read_json, replace_folder
 from nertune.results.layout import seed_folder_name
 from nertune.results.records import without_nan
+from nertune.signals import stopped_by_signals
 from nertune.spec.load import load_study
 from nertune.spec.space import apply_point, get_at
 from nertune.spec.study import StudySpec
@@ -83,7 +80,7 @@ def train(
     if output is not None:
         _refuse_filled(output, fresh=fresh)
     plan = plan_for(opened, n_jobs=1, workers=1)
-    with _stopped_by_signals(), open_executor(opened.spec, plan) as executor:
+    with stopped_by_signals("nothing is kept of this fit"), open_executor(opened.spec, plan) as executor:
         facts = look_at_model(executor, opened)
         tell_checkpoint(facts, tell)
         target = (output or _usual_folder(opened.spec, facts, seed=chosen)).absolute()
@@ -203,24 +200,6 @@ class _Epochs:
             score = f"dev {self._objective} {score_text(values.get(self._objective))}"
             loss = "" if self._objective == "loss" else f"  dev loss {score_text(values.get('loss'))}"
             self._tell(f"epoch {epoch_text(record['epoch'])}{total}  {score}{loss}")
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that its workers and its folder go with it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedError(f"Stopped by {signal.Signals(number).name}; nothing is kept of this fit")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _work_folder(target: Path) -> Path:
