@@ -17,6 +17,17 @@ from nertune.train.fit import fit
 from nertune.train.predict import predict
 
 LABELS = {"token": ("LOC", "PER"), "sequence": ("bad", "good", "mixed")}
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 66,
+}
+OWN_SIZES = {
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64},
+    "electra": {**SIZES, "embedding_size": 16},  # projected onto the layers' width
+}
 
 
 @dataclass
@@ -220,3 +231,18 @@ def learn(encode, tmp_path):
         return Learned(record, fitted, base, tokenizer, train, dev, told, asked)
 
     return go
+
+
+@pytest.fixture
+def base_of(bert_folder, tmp_path):
+    """`base_of("roberta")`: a folder with an encoder of this type, three layers high."""
+
+    def make(kind):
+        from transformers import AutoConfig, AutoModel, set_seed
+
+        config = AutoConfig.for_model(kind, vocab_size=220, pad_token_id=0, **OWN_SIZES.get(kind, SIZES))
+        set_seed(0)
+        AutoModel.from_config(config).save_pretrained(tmp_path / kind)
+        return {"base": str(tmp_path / kind), "tokenizer": str(bert_folder)}
+
+    return make

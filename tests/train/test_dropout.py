@@ -10,7 +10,7 @@ from transformers import AutoModelForTokenClassification
 
 from nertune.models.build import build_model
 from nertune.train.checkpoints import save_model
-from nertune.train.dropout import ATTENTION, LaneDropout, attention, dropout_mask, use_cpu_dropout
+from nertune.train.dropout import LaneDropout, dropout_mask, use_cpu_dropout
 
 N = 400_003  # not a multiple of four
 
@@ -56,20 +56,6 @@ def test_gradients_are_dropped_and_scaled_like_the_values():
     torch.testing.assert_close(result, values * values.grad)
 
 
-@pytest.mark.parametrize("is_masked", [False, True])
-def test_attention_is_torchs_own_when_nothing_happens_to_be_dropped(is_masked):
-    torch.manual_seed(4)
-    query, key, value = torch.randn(3, 2, 4, 6, 8).unbind()
-    mask = torch.ones(2, 1, 1, 6, dtype=torch.bool)
-    mask[1, ..., 4:] = False
-    given = mask if is_masked else None
-    module = nn.Module().train()
-    module.is_causal = False
-    plain, _ = attention(module, query, key, value, given, dropout=1e-9, scaling=0.5)
-    fused, _ = attention(module, query, key, value, given, dropout=0.0, scaling=0.5)
-    torch.testing.assert_close(plain, fused)
-
-
 def test_a_fits_losses_are_those_of_torchs_dropout_up_to_luck(run, monkeypatch):
     """The mean over steps of the same fits with either; with p = 0 they are equal, see below."""
     ours = np.mean([run(epochs=1, batch_size=4, seed=seed).losses for seed in range(8)])
@@ -93,16 +79,7 @@ def test_the_whole_model_uses_it_and_a_saved_model_knows_nothing_of_it(material,
     model = build_model(made.base, seed=1)
     use_cpu_dropout(model)
     assert {type(module) for module in model.modules() if isinstance(module, nn.Dropout)} == {LaneDropout}
-    assert model.config._attn_implementation == ATTENTION
     save_model(model.eval(), tokenizer=made.tokenizer, folder=tmp_path)
-    assert ATTENTION not in (tmp_path / "config.json").read_text()
     again = AutoModelForTokenClassification.from_pretrained(tmp_path)
-    assert again.config._attn_implementation == "sdpa"
     ids = torch.arange(5, 15)[None]
     torch.testing.assert_close(again.eval()(ids).logits, model(ids).logits)
-
-
-def test_an_encoder_that_looks_back_only_keeps_torchs_attention(material):
-    model = build_model(material("token", is_decoder=True).base, seed=1)
-    use_cpu_dropout(model)
-    assert model.config._attn_implementation == "sdpa"

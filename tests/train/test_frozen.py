@@ -16,33 +16,6 @@ from nertune.train import learner as learner_module
 from nertune.train.frozen import KNOWN_TYPES, Shortcut, cached_states, n_frozen_layers, reach, states_of_some
 from nertune.train.predict import infer, no_pulse
 
-SIZES = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "max_position_embeddings": 66,
-}
-OWN_SIZES = {
-    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64},
-    "electra": {**SIZES, "embedding_size": 16},  # projected onto the layers' width
-}
-
-
-@pytest.fixture
-def base_of(bert_folder, tmp_path):
-    """`base_of("roberta")`: a folder with an encoder of this type, three layers high."""
-
-    def make(kind):
-        from transformers import AutoConfig, AutoModel, set_seed
-
-        config = AutoConfig.for_model(kind, vocab_size=220, pad_token_id=0, **OWN_SIZES.get(kind, SIZES))
-        set_seed(0)
-        AutoModel.from_config(config).save_pretrained(tmp_path / kind)
-        return {"base": str(tmp_path / kind), "tokenizer": str(bert_folder)}
-
-    return make
-
 
 @pytest.fixture
 def learn_slowly(learn, monkeypatch):

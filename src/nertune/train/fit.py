@@ -38,6 +38,7 @@ from nertune.train.frozen import cached_states
 from nertune.train.learner import Learner
 from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision, parameter_groups, training_arguments
+from nertune.train.packed import labelled, logits_of
 from nertune.train.predict import Pulse, infer, no_pulse, read_outputs, score_predictions
 from nertune.train.record import record_of
 from nertune.train.seeds import forget_accelerator, set_seeds
@@ -366,7 +367,9 @@ class FitTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
     def compute_loss(self, model: nn.Module, inputs: Batch, *_: Any, **__: Any) -> Tensor:
         """The loss of a part of a batch, divided by what the whole batch holds: parts add up."""
         targets = {name: inputs.pop(name) for name in TARGETS if name in inputs}
-        logits = split_logits(model(**inputs).logits, heads=self._base.heads)
+        logits = split_logits(
+            logits_of(model, inputs, read=partial(labelled, targets["labels"])), heads=self._base.heads
+        )
         return self._loss(self.model, logits, targets=targets)
 
     def _get_num_items_in_batch(self, *_: Any) -> None:

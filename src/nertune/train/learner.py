@@ -14,6 +14,7 @@ from nertune.train.batches import readable_by
 from nertune.train.dropout import use_cpu_dropout
 from nertune.train.frozen import Find, Shortcut, n_frozen_layers
 from nertune.train.lora import add_adapters, merge_adapters
+from nertune.train.packed import pack, unpack
 from nertune.train.parts import Freezer, learning_anywhere
 from nertune.train.vocabulary import vocabulary_of
 
@@ -21,8 +22,8 @@ from nertune.train.vocabulary import vocabulary_of
 class Learner:
     """A new model made ready to learn, and the splits as it reads them.
 
-    It gets its adapters, only the embedding rows in use, and on a CPU the quicker dropout. Its lowest layers are left
-    out where they do not learn and what they give is found.
+    It gets its adapters, only the embedding rows in use, and on a CPU the quicker dropout and no padding. Its lowest
+    layers are left out where they do not learn and what they give is found.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Learner:
         self._use_vocabulary(base, spec=spec)
         if device == "cpu":
             use_cpu_dropout(self.model)
+            pack(self.model)
 
     def freeze(self, train: TrainSpec) -> None:
         """Let learn what a stage says."""
@@ -54,6 +56,7 @@ class Learner:
 
     def finish(self) -> PreTrainedModel:
         """The fitted model as any other of its class: the whole table, no adapters, nothing frozen."""
+        unpack(self.model)
         if self._shortcut is not None:
             self._shortcut.undo()
         if self._vocabulary is not None:

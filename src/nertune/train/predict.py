@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from nertune.train.batches import Layout, evaluation_batches, gold_of, home_rows
 from nertune.train.deciding import decide
 from nertune.train.loss import split_logits
 from nertune.train.optim import Precision
+from nertune.train.packed import logits_of, packed
 
 Pulse = Callable[[], None]
 
@@ -78,7 +80,7 @@ def infer(
     start = time.perf_counter()
     place, heads = torch.device(device), heads_of(model.config)
     model.to(place).eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), packed(model, device=place):
         logits = _all_logits(
             model,
             readable_by(model, encoded),
@@ -171,8 +173,14 @@ def _home_logits(
     batch = pad(encoded, numbers, layout=layout)
     inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
     rows, homes = home_rows(encoded, numbers)
-    logits = model(**inputs).logits.float()
     if encoded.task == "sequence":
-        return homes, logits
-    where = rows * inputs["attention_mask"].shape[1] + encoded.windows.places[homes]
-    return homes, logits.flatten(0, 1)[torch.from_numpy(where).to(device)]
+        return homes, model(**inputs).logits.float()
+    shape = inputs["attention_mask"].shape
+    where = torch.from_numpy(rows * shape[1] + encoded.windows.places[homes]).to(device)
+    logits = logits_of(model, inputs, read=partial(_only, where, shape=shape)).float()
+    return homes, logits.flatten(0, 1)[where]
+
+
+def _only(where: Tensor, *, shape: torch.Size) -> Tensor:
+    """True at these of all places, else False."""
+    return torch.zeros(shape, dtype=torch.bool, device=where.device).flatten().index_fill_(0, where, True).view(shape)

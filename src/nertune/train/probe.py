@@ -24,6 +24,7 @@ from nertune.train.frozen import GIB, n_frozen_layers, states_of_some
 from nertune.train.learner import Learner
 from nertune.train.loss import FitLoss, split_logits
 from nertune.train.optim import Precision
+from nertune.train.packed import labelled, logits_of
 from nertune.train.predict import infer, max_pieces_on, read_outputs, score_predictions
 
 WARM_UP, TIMED = 2, 4
@@ -229,7 +230,7 @@ def _learn(model: PreTrainedModel, batch: Batch, *, loss_of: FitLoss, base: Base
     """Forward and backward; the loss."""
     inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
     with torch.autocast(batch["attention_mask"].device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        logits = model(**inputs).logits
+        logits = logits_of(model, inputs, read=partial(labelled, batch["labels"]))
     loss = loss_of(model, split_logits(logits, heads=base.heads), targets=batch)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()

@@ -1,0 +1,354 @@
+"""Encoders without padding: the pieces of a batch in one long column, and the last layer only where it is read.
+
+A matrix product takes as long for a padded place as for a piece, and a head that reads the first pieces of words, or
+the first piece of a text, has no use for what the last layer makes of the others: they need keys and values there, and
+nothing more. Attention alone is computed text by text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+from nertune.hooks import is_hook
+from nertune.models.composed import ENTRY, heads_of
+from nertune.models.losses import IGNORED
+from nertune.train.batches import Batch
+from nertune.train.dropout import dropout_mask
+
+# The module that holds the layers, in encoders whose attention is softmax(Q Kᵀ · scale) V and nothing more.
+HOLDERS = {
+    "bert": "encoder",
+    "roberta": "encoder",
+    "xlm-roberta": "encoder",
+    "camembert": "encoder",
+    "electra": "encoder",
+    "distilbert": "transformer",
+}
+FUSED_FROM = 64  # places of a text: from here on torch's fused attention is quicker, where no gradient is wanted
+Read = Literal["first", "told", "all"]
+
+
+def pack(model: PreTrainedModel) -> bool:
+    """Let the model compute without padding, in training and evaluation; its parameters keep their names.
+
+    Returns  whether it does and did not before: not every encoder can
+    """
+    holder = HOLDERS.get(model.config.model_type, "")
+    whole = getattr(model.base_model, holder, None)
+    if whole is None or not _can_be_packed(whole, config=model.config):
+        return False
+    setattr(model.base_model, holder, PackedLayers(whole, config=model.config))
+    return True
+
+
+def unpack(model: PreTrainedModel) -> None:
+    """Make the model what it was before `pack`."""
+    layers = _packed_layers(model)
+    if layers is not None:
+        setattr(model.base_model, HOLDERS[model.config.model_type], layers.whole)
+
+
+@contextlib.contextmanager
+def packed(model: PreTrainedModel, *, device: torch.device) -> Iterator[None]:
+    """For so long, and on a CPU alone: a GPU would have to wait and tell how many pieces there are."""
+    is_new = device.type == "cpu" and pack(model)
+    try:
+        yield
+    finally:
+        if is_new:
+            unpack(model)
+
+
+def logits_of(model: PreTrainedModel, inputs: Batch, *, read: Callable[[], Tensor]) -> Tensor:
+    """What a model says of a batch, of all heads side by side; see `EncoderWithHeads`.
+
+    read  for models of words: gives the pieces whose logits matter, [B, T] bool. Those of others may be anything
+    """
+    layers = _packed_layers(model)
+    told = {"read": read()} if layers is not None and layers.read == "told" else {}
+    logits: Tensor = model(**inputs, **told).logits
+    return logits
+
+
+def labelled(labels: Mapping[str, Tensor]) -> Tensor:
+    """The pieces that have a label in some head, [B, T] bool; of labels see `collate`."""
+    known = [(one if one.dim() == 2 else one[..., 0]) != IGNORED for one in labels.values()]
+    return torch.stack(known).any(0) if len(known) > 1 else known[0]
+
+
+class PackedLayers(nn.Module):
+    """The layers of an encoder, run on pieces alone.
+
+    whole  the module whose place this one takes
+    read   what the head reads of the last layer: the first piece, pieces that `forward` is told, or all
+    """
+
+    def __init__(self, whole: nn.Module, *, config: PreTrainedConfig) -> None:
+        super().__init__()
+        self.layer: Any = whole.layer
+        self.read: Read = _what_is_read(config)
+        self._n_heads = config.num_attention_heads
+        self._hidden = (whole,)  # in a tuple: its parameters are not to be found twice
+
+    @property
+    def whole(self) -> nn.Module:
+        return self._hidden[0]
+
+    def forward(
+        self, hidden_states: Tensor, attention_mask: Tensor | None = None, read: Tensor | None = None, **_: Any
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """As transformers calls the module that this one stands for.
+
+        Shapes   B texts, T places, D features
+            hidden_states   [B, T, D] float
+            attention_mask  [B, 1, 1 or T, T], bool, or float and 0 where a piece may be seen; None: everywhere
+            read            [B, T] bool, where somebody will look
+            (result)        [B, T, D] float, 0 where nobody looks
+        """
+        n_texts, n_places, n_features = hidden_states.shape
+        is_piece = _pieces_of(attention_mask, shape=(n_texts, n_places)).to(hidden_states.device)
+        wanted = self._wanted(read, is_piece=is_piece)
+        pieces = Places.of(is_piece, n_heads=self._n_heads)
+        column = hidden_states.reshape(-1, n_features).index_select(0, pieces.places)
+        *lower, last = self.layer
+        for layer in lower:
+            column = run_layer(layer, column, pieces=pieces)
+        if wanted is not None and _ports(last) is not None:
+            asking = Places.of(_to_the_left(wanted), n_heads=self._n_heads)
+            places = wanted.flatten().nonzero().squeeze(1)
+            column = run_layer(last, column, pieces=pieces, asking=asking, chosen=pieces.numbers[places])
+        else:
+            column, places = run_layer(last, column, pieces=pieces), pieces.places
+        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, column)
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=result.view(hidden_states.shape))
+
+    def _wanted(self, read: Tensor | None, *, is_piece: Tensor) -> Tensor | None:
+        """Where the last layer is read, [B, T] bool; None: everywhere, and never nowhere."""
+        if self.read == "first":
+            read = torch.zeros_like(is_piece)
+            read[:, 0] = True
+        if self.read == "all" or read is None:
+            return None
+        wanted = read & is_piece
+        return wanted if wanted.any() else None
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The pieces of some texts: one after another as rows, and text by text as attention takes them.
+
+    Shapes   B texts, T places, N pieces, H heads
+        is_piece  [B, T]     bool
+        places    [N]        int64, the place of each piece among the B·T
+        numbers   [B·T]      int64, the number of each place's piece; 0 in padding
+        spread    [B·H·T]    int64, for each head's place the row among N·H; padding has that of the first piece
+        back      [N·H]      int64, the other way round
+    """
+
+    is_piece: Tensor
+    places: Tensor
+    numbers: Tensor
+    spread: Tensor
+    back: Tensor
+
+    @classmethod
+    def of(cls, is_piece: Tensor, *, n_heads: int) -> Places:
+        n_texts, n_places = is_piece.shape
+        device = is_piece.device
+        places = is_piece.flatten().nonzero().squeeze(1)
+        numbers = torch.zeros(is_piece.numel(), dtype=torch.int64, device=device)
+        numbers[places] = torch.arange(len(places), device=device)
+        heads = torch.arange(n_heads, device=device)
+        spread = numbers.view(n_texts, 1, n_places) * n_heads + heads[:, None]
+        texts, within = places.div(n_places, rounding_mode="floor"), places % n_places
+        back = (texts[:, None] * n_heads + heads) * n_places + within[:, None]
+        return cls(is_piece, places, numbers, spread.flatten(), back.flatten())
+
+    def by_text(self, rows: Tensor) -> Tensor:
+        """[N, H·D] -> [B·H, T, D]; in padding stands what is of no matter, and gets no gradient."""
+        n_heads = len(self.back) // len(self.places)
+        n_texts, n_places = self.is_piece.shape
+        spread: Tensor = _Spread.apply(rows.reshape(len(self.back), -1), self)  # type: ignore[no-untyped-call]
+        return spread.view(n_texts * n_heads, n_places, -1)
+
+    def by_piece(self, texts: Tensor) -> Tensor:
+        """[B·H, T, D] -> [N, H·D]"""
+        rows: Tensor = _Gathered.apply(texts.reshape(len(self.spread), -1), self)  # type: ignore[no-untyped-call]
+        return rows.view(len(self.places), -1)
+
+    @cached_property
+    def padded(self) -> Tensor:
+        """Which rows of [B·H·T, D] are padding, [P] int64."""
+        n_heads = len(self.back) // len(self.places)
+        padding = ~self.is_piece[:, None, :].expand(-1, n_heads, -1)
+        return padding.flatten().nonzero().squeeze(1)
+
+
+class _Spread(torch.autograd.Function):
+    """Rows as attention takes them. torch's own gradient would add each row to zeros, one by one."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Places) -> Tensor:
+        ctx.places = places
+        return rows.index_select(0, places.spread)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].index_select(0, ctx.places.back), None
+
+
+class _Gathered(torch.autograd.Function):
+    """The other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Places) -> Tensor:
+        ctx.places = places
+        return rows.index_select(0, places.back)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        places = ctx.places
+        return gradients[0].index_select(0, places.spread).index_fill_(0, places.padded, 0.0), None
+
+
+class _Ports(NamedTuple):
+    """Where a layer's attention is cut open.
+
+    query, key, value  from its input
+    scaling            of the products of queries and keys
+    dropout            of the weights of attention
+    """
+
+    query: nn.Module
+    key: nn.Module
+    value: nn.Module
+    scaling: float
+    dropout: nn.Dropout
+    after: After
+
+
+class After(Protocol):
+    """What follows in a layer, of what attention gave [N, D] and the layer's input [N, D]."""
+
+    def __call__(self, mixed: Tensor, given: Tensor) -> Tensor: ...
+
+
+def run_layer(
+    layer: nn.Module, column: Tensor, *, pieces: Places, asking: Places | None = None, chosen: Tensor | None = None
+) -> Tensor:
+    """What a layer makes of pieces [N, D].
+
+    asking, chosen  the places and numbers of those M pieces alone that are wanted of it: then the result is [M, D]
+    """
+    ports = _ports(layer)
+    if ports is None:
+        passed_on: Tensor = layer(column)  # a layer that is left out: see `train.frozen`
+        return passed_on
+    asked = column if chosen is None else column.index_select(0, chosen)
+    places = pieces if asking is None else asking
+    mixed = attend(
+        places.by_text(ports.query(asked)),
+        pieces.by_text(ports.key(column)),
+        pieces.by_text(ports.value(column)),
+        is_piece=pieces.is_piece,
+        scaling=ports.scaling,
+        dropout=ports.dropout.p if layer.training else 0.0,
+    )
+    return ports.after(places.by_piece(mixed), asked)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, *, is_piece: Tensor, scaling: float, dropout: float) -> Tensor:
+    """softmax(Q Kᵀ · scaling) V of each text and head: the plain formula, which a CPU does faster than fused kernels.
+
+    Shapes   B texts, H heads, S places that ask, T places, D features of a head
+        query       [B·H, S, D] float
+        key, value  [B·H, T, D] float
+        is_piece    [B, T] bool; the others are not seen
+        (result)    [B·H, S, D]
+    """
+    n_texts, n_places = is_piece.shape
+    n_heads = len(query) // n_texts
+    if dropout == 0.0 and n_places > FUSED_FROM and not torch.is_grad_enabled():
+        query, key, value = (one.view(n_texts, n_heads, *one.shape[1:]) for one in (query, key, value))
+        mask = is_piece[:, None, None, :]
+        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling).flatten(0, 1)
+    hidden = torch.zeros(n_texts, n_places, dtype=query.dtype, device=query.device)
+    hidden.masked_fill_(~is_piece, -torch.inf)
+    scores = torch.baddbmm(hidden.repeat_interleave(n_heads, 0)[:, None], query, key.transpose(1, 2), alpha=scaling)
+    weights = scores.softmax(-1)
+    if dropout > 0.0:
+        weights = weights * dropout_mask(weights, p=dropout)
+    return torch.bmm(weights, value)
+
+
+def _ports(layer: nn.Module) -> _Ports | None:
+    """Of BERT's kind and of DistilBERT's; None of a layer that is left out."""
+    attention: Any = getattr(layer, "attention", None)
+    if attention is None:
+        return None
+    parts: Any = layer
+    if hasattr(layer, "ffn"):
+
+        def after(mixed: Tensor, given: Tensor) -> Tensor:
+            attended = parts.sa_layer_norm(attention.out_lin(mixed) + given)
+            result: Tensor = parts.output_layer_norm(parts.ffn(attended) + attended)
+            return result
+
+        return _Ports(attention.q_lin, attention.k_lin, attention.v_lin, attention.scaling, attention.dropout, after)
+
+    def after_bert(mixed: Tensor, given: Tensor) -> Tensor:
+        attended = attention.output(mixed, given)
+        result: Tensor = parts.output(parts.intermediate(attended), attended)
+        return result
+
+    own = attention.self
+    return _Ports(own.query, own.key, own.value, own.scaling, own.dropout, after_bert)
+
+
+def _can_be_packed(whole: nn.Module, *, config: PreTrainedConfig) -> bool:
+    """Transformers' own layers in their usual form, of which some are run; not packed yet."""
+    is_transformers = type(whole).__module__.startswith("transformers.models.")
+    looks_back_only = getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False)
+    in_chunks = getattr(config, "chunk_size_feed_forward", 0) > 0
+    is_usual = config._attn_implementation == "sdpa" and not looks_back_only and not in_chunks
+    tells_more = getattr(config, "output_attentions", False) or getattr(config, "output_hidden_states", False)
+    layers: Any = getattr(whole, "layer", ())
+    return is_transformers and is_usual and not tells_more and any(_ports(layer) is not None for layer in layers)
+
+
+def _packed_layers(model: PreTrainedModel) -> PackedLayers | None:
+    layers = getattr(model.base_model, HOLDERS.get(model.config.model_type, ""), None)
+    return layers if isinstance(layers, PackedLayers) else None
+
+
+def _what_is_read(config: PreTrainedConfig) -> Read:
+    entry = getattr(config, ENTRY)
+    if any(is_hook(head.options.head) for head in heads_of(config)):
+        return "all"  # somebody's own head may look anywhere
+    if entry["pieces" if entry["task"] == "token" else "pooling"] == "mean":
+        return "all"
+    return "told" if entry["task"] == "token" else "first"
+
+
+def _pieces_of(mask: Tensor | None, *, shape: tuple[int, int]) -> Tensor:
+    """Which places hold a piece, [B, T] bool."""
+    if mask is None:
+        return torch.ones(shape, dtype=torch.bool)
+    seen = mask[:, 0, 0]
+    return seen if seen.dtype == torch.bool else seen == 0
+
+
+def _to_the_left(wanted: Tensor) -> Tensor:
+    """For each text as many places, from its first on, as it has wanted ones, [B, S] bool."""
+    counts = wanted.sum(1)
+    return torch.arange(int(counts.max()), device=wanted.device) < counts[:, None]
