@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -38,6 +40,18 @@ def test_a_batch_that_comes_in_parts_is_timed_by_its_part(material, study, monke
     spec = study(batch_size=32, device_batch_size=8)
     assert probe.time_step(material().base, train=material().train, spec=spec, precision="fp32") == 4.0
     assert set(sizes) == {8}
+
+
+@pytest.mark.parametrize(("step_s", "n_steps"), [(0.001, 5), (0.3, 5), (0.4, 4), (2.0, 3)])
+def test_slow_steps_are_timed_less_often(material, study, monkeypatch, step_s, n_steps):
+    """One step warms up."""
+    seen = []
+    monkeypatch.setattr(probe, "_step", lambda *_, **__: seen.append(1) or torch.tensor(0.0))
+    ticks = itertools.count()
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: next(ticks) * step_s)
+    seconds = probe.time_step(material().base, train=material().train, spec=study(), precision="fp32")
+    assert seconds == pytest.approx(step_s)
+    assert len(seen) == n_steps
 
 
 def test_a_step_is_timed_with_the_parts_that_learn_in_the_longest_stage(material, study, monkeypatch):

@@ -39,5 +39,7 @@ def dropout_mask(values: Tensor, *, p: float) -> Tensor:
         return torch.zeros_like(values)
     n = values.numel()
     numbers = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)  # all 64 bits
-    is_kept = numbers.view(torch.int16)[:n].view(values.shape) >= dropped - LANES // 2
-    return torch.mul(is_kept, LANES / (LANES - dropped), out=torch.empty_like(values))
+    lanes = numbers.view(torch.int16)[:n].view(values.shape)
+    # 0 or 1, and that as floats from the start: torch turns bool into float seven times slower than int16
+    is_kept = lanes.float().ge_(dropped - LANES // 2)
+    return is_kept.mul_(LANES / (LANES - dropped)).to(values.dtype)

@@ -27,12 +27,13 @@ from nertune.train.optim import Precision
 from nertune.train.packed import labelled, logits_of
 from nertune.train.predict import infer, max_pieces_on, read_outputs, score_predictions
 
-WARM_UP, TIMED = 2, 4
+WARM_UP = 1
+TIMED, ENOUGH_S = range(2, 5), 1.0  # fast steps are timed more often than slow ones, which vary less
 FEW_WARM_UP, FEW_TIMED = 1, 3  # of the many kinds of steps that a space may have
 
 
 def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Precision, device: str = "cpu") -> float:
-    """Seconds of one optimizer step on this device with these threads: the median of a few, after warm-up.
+    """Seconds of one optimizer step on this device with these threads: the median of two to four, after warm-up.
 
     It is one batch of middle length again and again, the same one whatever the precision, in the stage with the most
     epochs. No generator is changed.
@@ -52,8 +53,10 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
         batch = collate(learner.train, numbers, layout=layout)
         batch = send_to_device({**batch, "n_items": count_items([batch])}, place)
         loss_of = FitLoss(base, spec=spec.train, train=train, layout=layout, device=place)
-        times = []
-        for _ in range(WARM_UP + TIMED):
+        times: list[float] = []
+        while len(times) < WARM_UP + TIMED.start or (
+            len(times) < WARM_UP + TIMED[-1] and sum(times[WARM_UP:]) < ENOUGH_S
+        ):
             start = time.perf_counter()
             loss = _step(model, batch, loss_of=loss_of, base=base, precision=precision, optimizer=optimizer)
             loss.item()  # waits for the device

@@ -14,7 +14,7 @@ from nertune.spec.study import StudySpec, TrainSpec
 JobKind = Literal["look", "prepare", "measure", "trial", "seed"]
 # Pieces at a time whose activations a core's caches hold. MiniLM on batches of 32 BC5CDR sentences, 1,160 pieces: parts
 # of 290 to 580 take 0.8 of the whole batch's time, a sixth of which goes to page faults; parts of 145 take 0.9.
-CPU_PIECES = 512
+CPU_PIECES = 640
 
 
 @dataclass(frozen=True)
