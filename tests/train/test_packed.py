@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from nertune.models.build import build_model
 from nertune.models.losses import IGNORED
 from nertune.train import learner as learner_module
+from nertune.train import packed as packed_module
 from nertune.train import predict as predict_module
 from nertune.train.batches import TARGETS, collate, count_items, layout_of
 from nertune.train.dropout import LaneDropout
 from nertune.train.loss import FitLoss, split_logits
-from nertune.train.packed import HOLDERS, PackedLayers, attend, labelled, logits_of, pack, packed, unpack
+from nertune.train.packed import (
+    HOLDERS,
+    LIKE,
+    PackedLayers,
+    Places,
+    attend,
+    groups_of,
+    labelled,
+    logits_of,
+    pack,
+    packed,
+    unpack,
+)
 from nertune.train.predict import infer
 
 NO_DROPOUT = {"config": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}}
@@ -70,7 +86,9 @@ def test_loss_and_gradients_are_those_with_padding(encode, base_of, kind, task):
 
 
 @pytest.mark.parametrize(("task", "model"), KINDS)
-def test_whatever_a_head_reads_is_there(encode, task, model):
+@pytest.mark.parametrize("like", [0.1, 1.0])
+def test_whatever_a_head_reads_is_there_in_one_block_of_texts_or_in_many(encode, monkeypatch, task, model, like):
+    monkeypatch.setattr(packed_module, "LIKE", like)
     spec, base, _, train, _ = encode(task, model)
     assert_same(*(loss_and_gradients(base, train, spec, is_packed=one) for one in (True, False)))
 
@@ -208,3 +226,24 @@ def test_attention_is_torchs_own(n_places):
         with torch.set_grad_enabled(gradients):
             ours = attend(query, key, value, is_piece=is_piece, scaling=0.5, dropout=0.0)
         torch.testing.assert_close(ours.unflatten(0, (2, 4)), wanted)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=40))
+def test_texts_stand_with_those_of_like_length(lengths):
+    groups = [group.tolist() for group in groups_of(torch.tensor(lengths))]
+    assert sorted(chain.from_iterable(groups)) == list(range(len(lengths)))
+    for group in groups:
+        own = [lengths[text] for text in group]
+        assert min(own) >= LIKE * max(own)
+    assert all(
+        min(lengths[text] for text in one) > max(lengths[text] for text in other) for one, other in pairwise(groups)
+    )
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(1, 3))
+def test_pieces_go_into_their_blocks_and_come_back(lengths, n_heads):
+    is_piece = torch.arange(12) < torch.tensor(lengths)[:, None]
+    places = Places.of(is_piece, n_heads=n_heads, groups=groups_of(torch.tensor(lengths)))
+    rows = torch.arange(sum(lengths) * n_heads * 2, dtype=torch.float64).view(sum(lengths), -1)
+    assert torch.equal(places.by_piece(places.by_text(rows)), rows)
+    assert len(places.padded) == sum(block.rows.numel() for block in places.blocks) - rows.numel() / 2

@@ -2,15 +2,14 @@
 
 A matrix product takes as long for a padded place as for a piece, and a head that reads the first pieces of words, or
 the first piece of a text, has no use for what the last layer makes of the others: they need keys and values there, and
-nothing more. Attention alone is computed text by text.
+nothing more. Attention alone is computed text by text, those of like length at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -35,6 +34,7 @@ HOLDERS = {
     "distilbert": "transformer",
 }
 FUSED_FROM = 64  # places of a text: from here on torch's fused attention is quicker, where no gradient is wanted
+LIKE = 0.6  # of the longest text's pieces: shorter ones get a block of their own, without that one's padding
 Read = Literal["first", "told", "all"]
 
 
@@ -116,15 +116,16 @@ class PackedLayers(nn.Module):
             (result)        [B, T, D] float, 0 where nobody looks
         """
         n_texts, n_places, n_features = hidden_states.shape
-        is_piece = _pieces_of(attention_mask, shape=(n_texts, n_places)).to(hidden_states.device)
+        is_piece = _pieces_of(attention_mask, shape=(n_texts, n_places))
         wanted = self._wanted(read, is_piece=is_piece)
-        pieces = Places.of(is_piece, n_heads=self._n_heads)
+        groups = groups_of(is_piece.sum(1))
+        pieces = Places.of(is_piece, n_heads=self._n_heads, groups=groups)
         column = hidden_states.reshape(-1, n_features).index_select(0, pieces.places)
         *lower, last = self.layer
         for layer in lower:
             column = run_layer(layer, column, pieces=pieces)
         if wanted is not None and _ports(last) is not None:
-            asking = Places.of(_to_the_left(wanted), n_heads=self._n_heads)
+            asking = Places.of(_to_the_left(wanted), n_heads=self._n_heads, groups=groups)
             places = wanted.flatten().nonzero().squeeze(1)
             column = run_layer(last, column, pieces=pieces, asking=asking, chosen=pieces.numbers[places])
         else:
@@ -144,54 +145,89 @@ class PackedLayers(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
-    """The pieces of some texts: one after another as rows, and text by text as attention takes them.
+class Block:
+    """Texts of like length, as attention takes them together.
 
-    Shapes   B texts, T places, N pieces, H heads
-        is_piece  [B, T]     bool
-        places    [N]        int64, the place of each piece among the B·T
-        numbers   [B·T]      int64, the number of each place's piece; 0 in padding
-        spread    [B·H·T]    int64, for each head's place the row among N·H; padding has that of the first piece
-        back      [N·H]      int64, the other way round
+    Shapes   G texts, W places, H heads
+        is_piece  [G, W] bool
+        rows      [G, H, W] int64, the row among N·H of each head's place; padding has that of the first piece
     """
 
     is_piece: Tensor
+    rows: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The pieces of some texts: one after another in a column, and text by text in blocks.
+
+    Shapes   B texts, T places, N pieces, H heads, L rows of all blocks, G·H·W each
+        places    [N]    int64, the place of each piece among the B·T
+        numbers   [B·T]  int64, the number of each place's piece; 0 in padding
+        spread    [L]    int64, the row among N·H of each row of the blocks
+        back      [N·H]  int64, the other way round
+        padded    [P]    int64, the rows of the blocks that are padding
+    """
+
+    blocks: tuple[Block, ...]
     places: Tensor
     numbers: Tensor
     spread: Tensor
     back: Tensor
+    padded: Tensor
 
     @classmethod
-    def of(cls, is_piece: Tensor, *, n_heads: int) -> Places:
-        n_texts, n_places = is_piece.shape
-        device = is_piece.device
+    def of(cls, is_piece: Tensor, *, n_heads: int, groups: Sequence[Tensor]) -> Places:
+        """Those where `is_piece`, [B, T] bool, in blocks of these groups of texts, which are all together."""
         places = is_piece.flatten().nonzero().squeeze(1)
-        numbers = torch.zeros(is_piece.numel(), dtype=torch.int64, device=device)
-        numbers[places] = torch.arange(len(places), device=device)
-        heads = torch.arange(n_heads, device=device)
-        spread = numbers.view(n_texts, 1, n_places) * n_heads + heads[:, None]
-        texts, within = places.div(n_places, rounding_mode="floor"), places % n_places
-        back = (texts[:, None] * n_heads + heads) * n_places + within[:, None]
-        return cls(is_piece, places, numbers, spread.flatten(), back.flatten())
+        numbers = torch.zeros(is_piece.numel(), dtype=torch.int64)
+        numbers[places] = torch.arange(len(places))
+        blocks = tuple(
+            _block(is_piece[group], numbers.view(is_piece.shape)[group], n_heads=n_heads) for group in groups
+        )
+        spread = torch.cat([block.rows.flatten() for block in blocks])
+        is_real = torch.cat([block.is_piece[:, None].expand_as(block.rows).flatten() for block in blocks])
+        back = torch.empty(len(places) * n_heads, dtype=torch.int64)
+        real = is_real.nonzero().squeeze(1)
+        back[spread[real]] = real
+        return cls(blocks, places, numbers, spread, back, (~is_real).nonzero().squeeze(1))
 
-    def by_text(self, rows: Tensor) -> Tensor:
-        """[N, H·D] -> [B·H, T, D]; in padding stands what is of no matter, and gets no gradient."""
-        n_heads = len(self.back) // len(self.places)
-        n_texts, n_places = self.is_piece.shape
+    def by_text(self, rows: Tensor) -> list[Tensor]:
+        """[N, H·D] -> of each block [G·H, W, D]; in padding stands what is of no matter, and gets no gradient."""
         spread: Tensor = _Spread.apply(rows.reshape(len(self.back), -1), self)  # type: ignore[no-untyped-call]
-        return spread.view(n_texts * n_heads, n_places, -1)
+        parts = torch.split(spread, [block.rows.numel() for block in self.blocks])
+        return [
+            part.view(-1, block.rows.shape[2], part.shape[1]) for part, block in zip(parts, self.blocks, strict=True)
+        ]
 
-    def by_piece(self, texts: Tensor) -> Tensor:
-        """[B·H, T, D] -> [N, H·D]"""
-        rows: Tensor = _Gathered.apply(texts.reshape(len(self.spread), -1), self)  # type: ignore[no-untyped-call]
+    def by_piece(self, texts: Sequence[Tensor]) -> Tensor:
+        """Of each block [G·H, W, D] -> [N, H·D]"""
+        every = torch.cat([part.reshape(-1, part.shape[-1]) for part in texts])
+        rows: Tensor = _Gathered.apply(every, self)  # type: ignore[no-untyped-call]
         return rows.view(len(self.places), -1)
 
-    @cached_property
-    def padded(self) -> Tensor:
-        """Which rows of [B·H·T, D] are padding, [P] int64."""
-        n_heads = len(self.back) // len(self.places)
-        padding = ~self.is_piece[:, None, :].expand(-1, n_heads, -1)
-        return padding.flatten().nonzero().squeeze(1)
+
+def _block(is_piece: Tensor, numbers: Tensor, *, n_heads: int) -> Block:
+    """Of some texts, as wide as the widest of them; `numbers` [G, T] as in `Places`."""
+    width = int(is_piece.any(0).nonzero().max()) + 1 if is_piece.any() else 1
+    rows = numbers[:, None, :width] * n_heads + torch.arange(n_heads)[:, None]
+    return Block(is_piece[:, :width], rows)
+
+
+def groups_of(lengths: Tensor) -> list[Tensor]:
+    """Texts of like length together, [≤ B] int64 each, the longest first: none is shorter than LIKE of its group.
+
+    lengths  [B] int64
+    """
+    longest_first = torch.argsort(lengths, descending=True, stable=True)
+    groups: list[list[int]] = []
+    longest = 0
+    for text, length in zip(longest_first.tolist(), lengths[longest_first].tolist(), strict=True):
+        if not groups or length < LIKE * longest:
+            groups.append([])
+            longest = length
+        groups[-1].append(text)
+    return [torch.tensor(group) for group in groups]
 
 
 class _Spread(torch.autograd.Function):
@@ -256,14 +292,16 @@ def run_layer(
         return passed_on
     asked = column if chosen is None else column.index_select(0, chosen)
     places = pieces if asking is None else asking
-    mixed = attend(
-        places.by_text(ports.query(asked)),
-        pieces.by_text(ports.key(column)),
-        pieces.by_text(ports.value(column)),
-        is_piece=pieces.is_piece,
-        scaling=ports.scaling,
-        dropout=ports.dropout.p if layer.training else 0.0,
-    )
+    mixed = [
+        attend(*block, is_piece=own.is_piece, scaling=ports.scaling, dropout=ports.dropout.p if layer.training else 0.0)
+        for own, *block in zip(
+            pieces.blocks,
+            places.by_text(ports.query(asked)),
+            pieces.by_text(ports.key(column)),
+            pieces.by_text(ports.value(column)),
+            strict=True,
+        )
+    ]
     return ports.after(places.by_piece(mixed), asked)
 
 
