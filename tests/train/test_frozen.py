@@ -77,7 +77,8 @@ def test_a_fit_is_that_of_the_whole_model(learn, learn_slowly, task, model, trai
     state = short.model.state_dict()
     assert list(state) == list(whole.model.state_dict())
     for name, tensor in whole.model.state_dict().items():
-        torch.testing.assert_close(state[name], tensor, atol=2e-4, rtol=0)
+        if not name.endswith("key.bias"):  # softmax does not see it: its gradient is rounding, which Adam makes a step
+            torch.testing.assert_close(state[name], tensor, atol=2e-4, rtol=0, msg=name)
 
 
 def test_a_fit_in_bf16_is_close(learn, learn_slowly):
