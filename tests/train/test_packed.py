@@ -49,6 +49,11 @@ KINDS = [
 ]
 
 
+def inputs_of(batch):
+    """What the model is given of a batch."""
+    return {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+
+
 def loss_and_gradients(base, train, spec, *, is_packed):
     """Of one batch, in training mode but without dropout."""
     model = build_model(base, seed=0).train().double()
@@ -60,7 +65,7 @@ def loss_and_gradients(base, train, spec, *, is_packed):
     layout = layout_of(base.config)
     batch = collate(train, NUMBERS, layout=layout)
     batch = {**batch, "n_items": count_items([batch])}
-    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+    inputs = inputs_of(batch)
     assert not inputs["attention_mask"].all(), "the batch has no padding"
     logits = logits_of(model, inputs, read=partial(labelled, batch["labels"]))
     loss_of = FitLoss(base, spec=spec.train, train=train, layout=layout, device="cpu")
@@ -135,7 +140,7 @@ def test_nothing_is_multiplied_that_nobody_reads(encode, task):
     for layer in model.base_model.encoder.layer:
         layer.intermediate.register_forward_hook(lambda _, given, __: rows.append(len(given[0])))
     batch = collate(train, NUMBERS)
-    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+    inputs = inputs_of(batch)
     logits_of(model, inputs, read=partial(labelled, batch["labels"]))
     n_read = len(NUMBERS) if task == "sequence" else int((batch["labels"][""] != IGNORED).sum())
     assert set(rows[:-1]) == {int(inputs["attention_mask"].sum())}
@@ -156,7 +161,7 @@ def test_a_head_of_the_users_own_may_look_anywhere(encode, tmp_path, monkeypatch
     _, base, _, train, _ = encode("token", {"head": "neighbours:Neighbours"})
     model = build_model(base, seed=0).eval()
     batch = collate(train, NUMBERS)
-    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+    inputs = inputs_of(batch)
     read = labelled(batch["labels"])
     plain = model(**inputs).logits[read]
     pack(model)
@@ -205,7 +210,7 @@ def test_training_drops_weights_of_attention_and_features(encode):
             model.set_submodule(name, LaneDropout(0.0 if "self" not in name else 0.5))
     pack(model)
     batch = collate(train, NUMBERS)
-    inputs = {name: tensor for name, tensor in batch.items() if name not in TARGETS}
+    inputs = inputs_of(batch)
     read = labelled(batch["labels"])
     one, other = (logits_of(model.train(), inputs, read=lambda: read)[read] for _ in range(2))
     assert not torch.allclose(one, other)

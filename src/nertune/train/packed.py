@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ HOLDERS = {
     "electra": "encoder",
     "distilbert": "transformer",
 }
-FUSED_FROM = 64  # places of a text: from here on torch's fused attention is quicker, where no gradient is wanted
+PLAIN_UP_TO = 64  # places of a text: above, torch's fused attention is quicker where no gradient is wanted
 LIKE = 0.6  # of the longest text's pieces: shorter ones get a block of their own, without that one's padding
 Read = Literal["first", "told", "all"]
 
@@ -194,7 +194,8 @@ class Places:
 
     def by_text(self, rows: Tensor) -> list[Tensor]:
         """[N, H·D] -> of each block [G·H, W, D]; in padding stands what is of no matter, and gets no gradient."""
-        spread: Tensor = _Spread.apply(rows.reshape(len(self.back), -1), self)  # type: ignore[no-untyped-call]
+        every = rows.reshape(len(self.back), -1)
+        spread: Tensor = _Moved.apply(every, self.spread, self.back, None)  # type: ignore[no-untyped-call]
         parts = torch.split(spread, [block.rows.numel() for block in self.blocks])
         return [
             part.view(-1, block.rows.shape[2], part.shape[1]) for part, block in zip(parts, self.blocks, strict=True)
@@ -203,7 +204,7 @@ class Places:
     def by_piece(self, texts: Sequence[Tensor]) -> Tensor:
         """Of each block [G·H, W, D] -> [N, H·D]"""
         every = torch.cat([part.reshape(-1, part.shape[-1]) for part in texts])
-        rows: Tensor = _Gathered.apply(every, self)  # type: ignore[no-untyped-call]
+        rows: Tensor = _Moved.apply(every, self.back, self.spread, self.padded)  # type: ignore[no-untyped-call]
         return rows.view(len(self.places), -1)
 
 
@@ -230,31 +231,23 @@ def groups_of(lengths: Tensor) -> list[Tensor]:
     return [torch.tensor(group) for group in groups]
 
 
-class _Spread(torch.autograd.Function):
-    """Rows as attention takes them. torch's own gradient would add each row to zeros, one by one."""
+class _Moved(torch.autograd.Function):
+    """Rows by their numbers. No row that counts is taken twice, so that gradients come back by numbers, too.
+
+    torch's own gradient would add each row to zeros, one by one.
+    """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, places: Places) -> Tensor:
-        ctx.places = places
-        return rows.index_select(0, places.spread)
+    def forward(ctx: Any, rows: Tensor, taken: Tensor, back: Tensor, padded: Tensor | None) -> Tensor:
+        ctx.back, ctx.padded = back, padded
+        return rows.index_select(0, taken)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0].index_select(0, ctx.places.back), None
-
-
-class _Gathered(torch.autograd.Function):
-    """The other way round."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, places: Places) -> Tensor:
-        ctx.places = places
-        return rows.index_select(0, places.back)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        places = ctx.places
-        return gradients[0].index_select(0, places.spread).index_fill_(0, places.padded, 0.0), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        gradient = gradients[0].index_select(0, ctx.back)
+        if ctx.padded is not None:  # rows that were not taken
+            gradient.index_fill_(0, ctx.padded, 0.0)
+        return gradient, None, None, None
 
 
 class _Ports(NamedTuple):
@@ -263,6 +256,7 @@ class _Ports(NamedTuple):
     query, key, value  from its input
     scaling            of the products of queries and keys
     dropout            of the weights of attention
+    after              what follows in it, of what attention gave [N, D] and its input [N, D]
     """
 
     query: nn.Module
@@ -270,13 +264,7 @@ class _Ports(NamedTuple):
     value: nn.Module
     scaling: float
     dropout: nn.Dropout
-    after: After
-
-
-class After(Protocol):
-    """What follows in a layer, of what attention gave [N, D] and the layer's input [N, D]."""
-
-    def __call__(self, mixed: Tensor, given: Tensor) -> Tensor: ...
+    after: Callable[[Any, Tensor, Tensor], Tensor]
 
 
 def run_layer(
@@ -302,7 +290,7 @@ def run_layer(
             strict=True,
         )
     ]
-    return ports.after(places.by_piece(mixed), asked)
+    return ports.after(layer, places.by_piece(mixed), asked)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, is_piece: Tensor, scaling: float, dropout: float) -> Tensor:
@@ -316,7 +304,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, *, is_piece: Tensor, scali
     """
     n_texts, n_places = is_piece.shape
     n_heads = len(query) // n_texts
-    if dropout == 0.0 and n_places > FUSED_FROM and not torch.is_grad_enabled():
+    if dropout == 0.0 and n_places > PLAIN_UP_TO and not torch.is_grad_enabled():
         query, key, value = (one.view(n_texts, n_heads, *one.shape[1:]) for one in (query, key, value))
         mask = is_piece[:, None, None, :]
         return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling).flatten(0, 1)
@@ -334,23 +322,23 @@ def _ports(layer: nn.Module) -> _Ports | None:
     attention: Any = getattr(layer, "attention", None)
     if attention is None:
         return None
-    parts: Any = layer
     if hasattr(layer, "ffn"):
-
-        def after(mixed: Tensor, given: Tensor) -> Tensor:
-            attended = parts.sa_layer_norm(attention.out_lin(mixed) + given)
-            result: Tensor = parts.output_layer_norm(parts.ffn(attended) + attended)
-            return result
-
-        return _Ports(attention.q_lin, attention.k_lin, attention.v_lin, attention.scaling, attention.dropout, after)
-
-    def after_bert(mixed: Tensor, given: Tensor) -> Tensor:
-        attended = attention.output(mixed, given)
-        result: Tensor = parts.output(parts.intermediate(attended), attended)
-        return result
-
+        projections = attention.q_lin, attention.k_lin, attention.v_lin
+        return _Ports(*projections, attention.scaling, attention.dropout, _after_distilbert)
     own = attention.self
-    return _Ports(own.query, own.key, own.value, own.scaling, own.dropout, after_bert)
+    return _Ports(own.query, own.key, own.value, own.scaling, own.dropout, _after_bert)
+
+
+def _after_bert(layer: Any, mixed: Tensor, given: Tensor) -> Tensor:
+    attended = layer.attention.output(mixed, given)
+    result: Tensor = layer.output(layer.intermediate(attended), attended)
+    return result
+
+
+def _after_distilbert(layer: Any, mixed: Tensor, given: Tensor) -> Tensor:
+    attended = layer.sa_layer_norm(layer.attention.out_lin(mixed) + given)
+    result: Tensor = layer.output_layer_norm(layer.ffn(attended) + attended)
+    return result
 
 
 def _can_be_packed(whole: nn.Module, *, config: PreTrainedConfig) -> bool:

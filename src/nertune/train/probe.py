@@ -28,7 +28,7 @@ from nertune.train.packed import labelled, logits_of
 from nertune.train.predict import infer, max_pieces_on, read_outputs, score_predictions
 
 WARM_UP = 1
-TIMED, ENOUGH_S = range(2, 5), 1.0  # fast steps are timed more often than slow ones, which vary less
+LEAST_TIMED, MOST_TIMED, ENOUGH_S = 2, 4, 1.0  # fast steps are timed more often than slow ones, which vary less
 FEW_WARM_UP, FEW_TIMED = 1, 3  # of the many kinds of steps that a space may have
 
 
@@ -54,14 +54,15 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
         batch = send_to_device({**batch, "n_items": count_items([batch])}, place)
         loss_of = FitLoss(base, spec=spec.train, train=train, layout=layout, device=place)
         times: list[float] = []
-        while len(times) < WARM_UP + TIMED.start or (
-            len(times) < WARM_UP + TIMED[-1] and sum(times[WARM_UP:]) < ENOUGH_S
-        ):
+        for _ in range(WARM_UP + MOST_TIMED):
             start = time.perf_counter()
             loss = _step(model, batch, loss_of=loss_of, base=base, precision=precision, optimizer=optimizer)
             loss.item()  # waits for the device
             times.append(time.perf_counter() - start)
-    return statistics.median(times[WARM_UP:]) * n_parts
+            timed = times[WARM_UP:]
+            if len(timed) >= LEAST_TIMED and sum(timed) >= ENOUGH_S:
+                break
+    return statistics.median(timed) * n_parts
 
 
 def choose_precision(
