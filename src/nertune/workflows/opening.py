@@ -40,7 +40,7 @@ from nertune.workflows.problems import (
     score_problems,
     with_problems,
 )
-from nertune.workflows.session import Session, recorded_parts
+from nertune.workflows.session import Session, find_recorded
 
 Tell = Callable[[str], None]
 
@@ -51,12 +51,22 @@ JOB_CODE = JobCode()  # what workers run, by name: this process never imports it
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A study that was read and found to make sense."""
+class Written:
+    """A study that makes sense as it is written; its data were not read.
+
+    facts  what the record knows of a study of this name
+    """
 
     path: Path
     edits: tuple[str, ...]
     spec: StudySpec
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Opened(Written):
+    """The same with its data, which make sense, too; `spec.model.problem` is what they show."""
+
     corpus: Corpus
     summary: Summary
 
@@ -64,10 +74,15 @@ class Opened:
 def open_study(
     path: Path, *, edits: Sequence[str] = (), splits: Sequence[str] = ("train", "dev"), fresh: bool = False
 ) -> Opened:
-    """The checked study and the splits it may open; `model.problem` is what the data show.
+    """`read_study` and `read_data` for those who need no worker, or not yet."""
+    return read_data(read_study(path, edits=edits, fresh=fresh), splits=splits)
 
-    fresh   what the record says of an earlier draw of the splits does not count
-    Raises  Problems with every fault of the study file, or every fault of the data
+
+def read_study(path: Path, *, edits: Sequence[str] = (), fresh: bool = False) -> Written:
+    """The study file, checked by itself: enough to start workers, who import for seconds while the data are read.
+
+    fresh   what the record knows does not count
+    Raises  Problems with every fault of the study file
     """
     spec = load_study(path, edits=edits)
     with placed(path, edits=edits):
@@ -79,15 +94,24 @@ def open_study(
                 *tracking_problems(spec.track),
             ]
         )
-    parts = None if fresh else recorded_parts(spec)
-    with placed(path, edits=edits):
+    known = None if fresh else find_recorded(spec)
+    return Written(path.absolute(), tuple(edits), spec, known.facts if known else {})
+
+
+def read_data(written: Written, *, splits: Sequence[str] = ("train", "dev")) -> Opened:
+    """The splits that the study may open; those that are drawn, as the record has drawn them.
+
+    Raises  Problems with every fault of the data
+    """
+    spec, parts = written.spec, written.facts.get("parts")
+    with placed(written.path, edits=written.edits):
         needed = splits_to_read(spec, splits=splits)
         corpus = read_corpus(spec.data, task=spec.task, splits=needed, problem=spec.model.data_problem, parts=parts)
         raise_all(label_problems(spec, corpus=corpus))
         resolved = with_problems(spec, corpus=corpus)
         raise_all(data_problems(resolved))
         check_folds(spec, corpus=corpus)
-    return Opened(path.absolute(), tuple(edits), resolved, corpus, summarise(corpus))
+    return Opened(written.path, written.edits, resolved, written.facts, corpus, summarise(corpus))
 
 
 @contextmanager
@@ -128,15 +152,14 @@ def modelling_code(base: str) -> tuple[str, ...]:
     return ()
 
 
-def plan_for(
-    opened: Opened, *, n_jobs: int, facts: Mapping[str, Any] | None = None, workers: int | None = None
-) -> Plan:
-    """The slots of this call; threads as the study's record has fixed them.
+def plan_for(study: Written, *, n_jobs: int, threads: int | None = None, workers: int | None = None) -> Plan:
+    """The slots of this call.
 
-    n_jobs  of the whole space, not of `--trials`: a first try of one cell must not fix all cores as its threads
+    n_jobs   of the whole space, not of `--trials`: a first try of one cell must not fix all cores as its threads
+    threads  as the study's record has fixed them
     """
-    spec, threads = opened.spec, (facts or {}).get("threads")
-    with placed(opened.path, edits=opened.edits):
+    spec = study.spec
+    with placed(study.path, edits=study.edits):
         return plan_slots(spec.execute, base=spec.model.base, n_jobs=n_jobs, threads=threads, workers=workers)
 
 

@@ -68,7 +68,7 @@ def best_and_train(
         setting, candidates = choose_candidates(session, study_file=study_file, so_far=so_far, tell=progress.say)
 
         def start(n_jobs: int) -> Started:
-            plan = plan_for(opened, n_jobs=n_jobs, facts=session.study.facts, workers=workers)
+            plan = plan_for(opened, n_jobs=n_jobs, threads=opened.facts.get("threads"), workers=workers)
             executor = stack.enter_context(open_executor(spec, plan))
             model = look_at_model(executor, opened)
             told = prepare(executor, opened, session=session)

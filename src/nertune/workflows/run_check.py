@@ -20,7 +20,7 @@ from nertune.protocols import plan_fits
 from nertune.report.progress import makespan
 from nertune.search.pruner import make_pruner
 from nertune.search.sampler import make_sampler
-from nertune.spec.space import apply_point, dimensions, some_points
+from nertune.spec.space import apply_point, dimensions, size_of_space, some_points
 from nertune.spec.study import StudySpec
 from nertune.workflows.costs import MOST_POINTS, Costs, Forecast
 from nertune.workflows.disk import Need, check_room, final_needs, free_bytes, room_text, search_needs
@@ -29,9 +29,10 @@ from nertune.workflows.opening import (
     look_at_model,
     measure,
     open_executor,
-    open_study,
     plan_for,
     preparing_job,
+    read_data,
+    read_study,
     tell_checkpoint,
 )
 from nertune.workflows.search_cells import cells_wanted, early_rung_text, most_paused
@@ -96,14 +97,15 @@ def check(
     Raises  the problems as UserError, as many at once as can be
     """
     began = time.monotonic()
-    opened = open_study(study_file, edits=edits, splits=("train", "dev", "test"))
-    spec = opened.spec
-    known = refuse_conflicts(spec, identity=identity_of(spec, opened.corpus), to_write=False)
-    sampler = make_sampler(spec)
-    cells = cells_wanted(spec, sampler)
-    plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
-    tell("Looking at the model and timing a few steps …")
-    with open_executor(spec, plan) as executor, tempfile.TemporaryDirectory(prefix="nertune-") as folder:
+    written = read_study(study_file, edits=edits)
+    n_jobs = size_of_space(written.spec) or MANY
+    plan = plan_for(written, n_jobs=n_jobs, threads=written.facts.get("threads"), workers=workers)
+    with open_executor(written.spec, plan) as executor, tempfile.TemporaryDirectory(prefix="nertune-") as folder:
+        opened = read_data(written, splits=("train", "dev", "test"))
+        spec = opened.spec
+        refuse_conflicts(spec, identity=identity_of(spec, opened.corpus), to_write=False)
+        cells = cells_wanted(spec, make_sampler(spec))
+        tell("Looking at the model and timing a few steps …")
         model = look_at_model(executor, opened)
         tell_checkpoint(model, tell)
         job = preparing_job(opened, kind="prepare", folder=Path(folder), encoded=Path(folder), precision=None)

@@ -20,7 +20,7 @@ from nertune.spec.study import DataSpec, StudySpec
 from nertune.workflows.annotated import Annotated, check_there, find_annotated
 from nertune.workflows.device import find_device
 from nertune.workflows.run_predict import NEWS_EVERY_S, counts_told, inherit, reading_edits, say_nothing, tell_members
-from nertune.workflows.session import recorded_parts
+from nertune.workflows.session import find_recorded
 
 # How annotation becomes examples: as in the model's own study, where the data come without one.
 INHERITED = ("words", "sentences", "misaligned", "nested", "discontinuous", "positive_label")
@@ -134,7 +134,8 @@ def _read(annotated: Annotated, *, split: str) -> Corpus:
         files = {name: files for name, files in annotated.files.items() if name in ("train", split)}
         return read_files(files, data=spec.data, task=spec.task, problem=spec.model.data_problem)
     names = [name for name in SPLITS if name == split or (name == "train" and name in annotated.files)]
-    parts = recorded_parts(spec)
+    known = find_recorded(spec) if drawn_splits(spec.data) else None
+    parts = known.facts.get("parts") if known else None
     return read_corpus(spec.data, task=spec.task, splits=names, problem=spec.model.data_problem, parts=parts)
 
 

@@ -26,7 +26,7 @@ from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView
 from nertune.spec.fingerprint import flatten
-from nertune.spec.space import apply_point
+from nertune.spec.space import apply_point, size_of_space
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
 from nertune.trials.job import Job, device_batch_size
@@ -39,9 +39,10 @@ from nertune.workflows.opening import (
     look_at_model,
     measured_costs,
     open_executor,
-    open_study,
     plan_for,
     prepare,
+    read_data,
+    read_study,
     tell_checkpoint,
     tell_encoding,
     tell_findings,
@@ -71,21 +72,22 @@ def search(
     retry_failed  offer failed cells again
     Raises        UserError (nothing was started), NoScoreError, InterruptedByUserError, StoppedError
     """
-    opened = open_study(study_file, edits=edits, fresh=fresh)
-    spec = opened.spec
-    sampler = make_sampler(spec)
-    identity = identity_of(spec, opened.corpus)
-    known = refuse_conflicts(spec, identity=identity, fresh=fresh)
-    tell_findings(opened, progress.say)
-    if known is not None and not retry_failed and _is_over(spec, known, sampler=sampler):
-        with open_session(spec, identity=identity) as session:
-            _Views(session, SearchCells(session, sampler=sampler)).finish()
-            return _conclude(session, sampler=sampler)
-    total = cells_wanted(spec, sampler)
-    plan = plan_for(opened, n_jobs=sampler.size or MANY, facts=known.facts if known else None, workers=workers)
-    with open_executor(spec, plan) as executor:
+    written = read_study(study_file, edits=edits, fresh=fresh)
+    n_jobs = size_of_space(written.spec) or MANY
+    plan = plan_for(written, n_jobs=n_jobs, threads=written.facts.get("threads"), workers=workers)
+    with open_executor(written.spec, plan) as executor:
+        opened = read_data(written)
+        spec, identity = opened.spec, identity_of(opened.spec, opened.corpus)
+        sampler = make_sampler(spec)
+        known = refuse_conflicts(spec, identity=identity, fresh=fresh)
+        tell_findings(opened, progress.say)
+        if known is not None and not retry_failed and _is_over(spec, known, sampler=sampler):
+            with open_session(spec, identity=identity) as session:
+                _Views(session, SearchCells(session, sampler=sampler)).finish()
+                return _conclude(session, sampler=sampler)
         model = look_at_model(executor, opened)
         tell_checkpoint(model, progress.say)
+        total = cells_wanted(spec, sampler)
         with open_session(spec, identity=identity, fresh=fresh) as session:
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
@@ -102,7 +104,7 @@ def search(
 
 
 def _is_over(spec: StudySpec, study: StudyRow, *, sampler: Sampler) -> bool:
-    """Whether the record holds the whole search already, so that no worker is needed."""
+    """Whether the record holds the whole search already."""
     database = open_database(spec.storage)
     try:
         cells = database.cells(study, "search")

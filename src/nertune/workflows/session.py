@@ -50,15 +50,14 @@ def identity_of(spec: StudySpec, corpus: Corpus) -> dict[str, Any]:
     return study_identity(spec, data=data)
 
 
-def recorded_parts(spec: StudySpec) -> str | None:
-    """Which example of train's file became dev or test, as the study's record has it; None: it does not know."""
+def find_recorded(spec: StudySpec) -> StudyRow | None:
+    """The study's row, where there is one of its name. Whether it is this study only its data can tell."""
     path = sqlite_path(spec.storage)
-    if spec.data.split is None or (path is not None and not path.exists()):
+    if path is not None and not path.exists():
         return None
     database = open_database(spec.storage)
     try:
-        study = database.find_study(spec.name)
-        return study.facts.get("parts") if study else None
+        return database.find_study(spec.name)
     finally:
         database.close()
 
