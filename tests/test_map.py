@@ -20,6 +20,7 @@ FLOOR = {
     "models": 3,
     "track": 3,
     "report": 3,
+    "analysis": 4,
     "tasks": 4,
     "testing": 4,
     "train": 5,

@@ -57,11 +57,11 @@ def _word_accuracy(
     gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *, n_words: Sequence[int]
 ) -> float:
     total = sum(n_words)
-    wrong = sum(_n_wrong(true, guessed) for true, guessed in zip(gold, predicted, strict=True))
+    wrong = sum(count_wrong_words(true, guessed) for true, guessed in zip(gold, predicted, strict=True))
     return (total - wrong) / total if total else 0.0
 
 
-def _n_wrong(gold: Sequence[Span], predicted: Sequence[Span]) -> int:
+def count_wrong_words(gold: Sequence[Span], predicted: Sequence[Span]) -> int:
     """Words whose IOB2 tags differ; those outside all spans are O in both."""
     return len({word for word, _ in set(_tagged(gold)) ^ set(_tagged(predicted))}) if gold or predicted else 0
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 import nertune
-from nertune.data.examples import SequenceExample, Span, TokenExample
+from nertune.data.examples import Example, SequenceExample, Span, TokenExample
 from nertune.data.labels import written_tags
 from nertune.results.files import write_json, write_json_lines, write_text
 from nertune.results.records import FitRecord, SplitScores
@@ -124,13 +124,20 @@ def _token_rows(predictions: TokenPredictions, split: EncodedSplit) -> list[dict
         rows.append(
             {
                 "id": number,
-                "where": f"{example.where.path.name}:{example.where.line}",
+                **_place(example),
+                "n_words": len(example.words),
                 "gold": [_entity(span, example.words) for span in example.spans],
                 "predicted": [_entity(span, example.words) for span in spans],
                 "probabilities": [round(float(probability), 6) for probability in probabilities],
             }
         )
     return rows
+
+
+def _place(example: Example) -> dict[str, str]:
+    """Where an example stands, and in which document where the data have documents."""
+    where = {"where": f"{example.where.path.name}:{example.where.line}"}
+    return where if example.document is None else {**where, "document": example.document}
 
 
 def _entity(span: Span, words: Sequence[str]) -> dict[str, Any]:
@@ -159,7 +166,7 @@ def _class_rows(predictions: SequencePredictions, split: EncodedSplit) -> list[d
         rows.append(
             {
                 "id": number,
-                "where": f"{example.where.path.name}:{example.where.line}",
+                **_place(example),
                 "gold": told(example.labels),
                 "predicted": told(predictions.classes[number]),
                 "probabilities": {label: round(value, 6) for label, value in probabilities},

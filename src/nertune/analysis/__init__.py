@@ -1,0 +1,1 @@
+"""What predictions and records show: figures as plain data, for reports and comparisons."""
