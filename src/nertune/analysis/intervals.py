@@ -99,7 +99,7 @@ def interval_of_seeds(
     Shapes  counts: one [U, K] int64 for each seed, of the same units
     bounds  what the score can be
     """
-    return _interval(counts, score, n_resamples=n_resamples, seed=seed, bounds=bounds, ends=_straight_ends)
+    return _interval(counts, score, n_resamples=n_resamples, seed=seed, bounds=bounds, ends=straight_ends)
 
 
 def interval_of_label(
@@ -143,13 +143,14 @@ def _interval(
     if n_units < 2:
         low, high = bounds
     elif found.df is None:
-        low, high = _ends_without_spread(mean, counts, bounds=bounds)
+        low, high = ends_without_spread(mean, counts[0], bounds=bounds)
     else:
         low, high = ends(mean, quantile_of_t(found.df) * math.sqrt(found.value), bounds)
     return Interval(mean=mean, low=low, high=high, sd=sd, n_seeds=len(values), n_units=n_units, df=found.df)
 
 
-def _straight_ends(mean: float, margin: float, bounds: Bounds) -> Bounds:
+def straight_ends(mean: float, margin: float, bounds: Bounds) -> Bounds:
+    """The mean with the margin on both sides, within the bounds."""
     return max(bounds[0], mean - margin), min(bounds[1], mean + margin)
 
 
@@ -158,30 +159,40 @@ def _logit_ends(mean: float, margin: float, bounds: Bounds) -> Bounds:
     low, high = bounds
     share = (mean - low) / (high - low)
     if not 0 < share < 1:
-        return _straight_ends(mean, margin, bounds)
+        return straight_ends(mean, margin, bounds)
     reach = margin / (high - low) / (share * (1 - share))
     ends = special.expit(special.logit(share) + np.array([-reach, reach]))
     return low + (high - low) * float(ends[0]), low + (high - low) * float(ends[1])
 
 
 def variance_of_mean(values: Floats, samples: Floats, *, n_units: int) -> Variance:
-    """The variance of the mean of the seeds' values over seeds and units, and its degrees of freedom.
+    """The variance of the mean of the seeds' values over seeds and units.
 
     Shapes  S seeds, R resamples
         values   [S]
         samples  [R, S]  of the same units for all seeds
     """
-    n_seeds = len(values)
+    return variance_of(samples.mean(axis=1), [(values, samples)], n_units=n_units)
+
+
+def variance_of(estimates: Floats, groups: Sequence[tuple[Floats, Floats]], *, n_units: int) -> Variance:
+    """The same of anything that is made of means over groups of seeds, each added or subtracted once.
+
+    Shapes  R resamples, S seeds of a group
+        estimates  [R]  what is made of them, on each sample of the units
+        groups     values [S] and samples [R, S] of each
+    """
     correction = n_units / (n_units - 1) if n_units > 1 else 1.0  # a bootstrap divides by U
-    of_units = float(samples.mean(axis=1).var(ddof=1)) * correction
-    total = of_units
-    parts = [(of_units, n_units - 1)]  # variances that were estimated, and with how many degrees of freedom
-    if n_seeds > 1:
-        spread = float(values.var(ddof=1))
-        deviations = samples - samples.mean(axis=1, keepdims=True)
-        together = float(deviations.var(axis=0, ddof=1).sum()) / (n_seeds - 1) * correction
-        total += max(0.0, spread - together) / n_seeds
-        parts += [(spread / n_seeds, n_seeds - 1), (together / n_seeds, (n_seeds - 1) * (n_units - 1))]
+    total = float(estimates.var(ddof=1)) * correction
+    parts = [(total, n_units - 1)]  # variances that were estimated, and with how many degrees of freedom
+    for values, samples in groups:
+        n_seeds = len(values)
+        if n_seeds > 1:
+            spread = float(values.var(ddof=1))
+            deviations = samples - samples.mean(axis=1, keepdims=True)
+            together = float(deviations.var(axis=0, ddof=1).sum()) / (n_seeds - 1) * correction
+            total += max(0.0, spread - together) / n_seeds
+            parts += [(spread / n_seeds, n_seeds - 1), (together / n_seeds, (n_seeds - 1) * (n_units - 1))]
     if total < NO_SPREAD**2 or n_units < 2:
         return Variance(total, None)
     return Variance(total, total**2 / sum(part**2 / df for part, df in parts))
@@ -219,8 +230,8 @@ def quantile_of_t(df: float) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, df))
 
 
-def _ends_without_spread(mean: float, counts: Sequence[Ints], *, bounds: Bounds) -> Bounds:
-    n_counted = sum(bool(row.any()) for row in counts[0])
-    reach = 1 - ((1 - LEVEL) / 2) ** (1 / max(1, n_counted))
-    low, high = bounds
-    return max(low, mean - reach * (high - low)), min(high, mean + reach * (high - low))
+def ends_without_spread(mean: float, counts: Ints, *, bounds: Bounds) -> Bounds:
+    """Where so good (or bad) a sample of units would be had in 2.5 % of cases; units that count nothing are none."""
+    n_counted = max(1, int(counts.any(axis=1).sum()))
+    reach = (1 - ((1 - LEVEL) / 2) ** (1 / n_counted)) * (bounds[1] - bounds[0])
+    return straight_ends(mean, reach, bounds)

@@ -72,9 +72,10 @@ def read_predictions(path: Path) -> Predictions:
     return _token_file(path, lines) if is_token else _class_file(path, lines)
 
 
-def check_same_texts(files: Sequence[Predictions]) -> None:
+def check_same_texts(files: Sequence[Predictions], *, with_places: bool = True) -> None:
     """Refuse prediction files that are not of the same texts with the same gold.
 
+    with_places  whether the texts must stand in files of the same name, too
     Raises  DataError at the first line that differs from that of the first file, and says how
     """
     first, *others = files
@@ -84,7 +85,7 @@ def check_same_texts(files: Sequence[Predictions]) -> None:
                 raise _other_texts(first, other, None, f"the {what} is {theirs}, but {ours}")
         rows = zip(zip(first.where, first.gold, strict=True), zip(other.where, other.gold, strict=True), strict=False)
         for number, ((where, gold), (other_where, other_gold)) in enumerate(rows, start=1):
-            if where != other_where:
+            if with_places and where != other_where:
                 raise _other_texts(first, other, number, f"the text is {other_where}, but {where}")
             if {*gold} != {*other_gold}:
                 raise _other_texts(
