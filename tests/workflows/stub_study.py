@@ -96,6 +96,7 @@ class StubStudy:
                 str(self.path),
                 "--workers",
                 str(workers),
+                "--no-report",
                 *map(str, words),
             ],
             **{

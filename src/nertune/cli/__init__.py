@@ -22,8 +22,8 @@ from nertune.cli.data import data_app
 from nertune.cli.folders import StudyCommand, run_and_tell
 from nertune.cli.imports import import_config
 from nertune.cli.models import add_model_commands
-from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
-from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
+from nertune.cli.options import AsJson, Edits, IsQuiet, NoReport, print_json
+from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError, shown_path
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
 from nertune.signals import stopped_by_signals
 
@@ -132,6 +132,7 @@ def search(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="The same as check: look at everything, start nothing")
     ] = False,
+    no_report: NoReport = False,
     as_json: AsJson = False,
     quiet: IsQuiet = False,
 ) -> None:
@@ -159,7 +160,8 @@ def search(
     def show(file: Path, outcome: SearchOutcome) -> None:
         show_search(outcome, then=_next_command(file, changes), again=_same_command())
 
-    command = StudyCommand("Searches of", run=run, show=show, told=search_json, summary=search_summary)
+    after = _report_after(changes, is_wanted=not no_report, say=progress.say)
+    command = StudyCommand("Searches of", run=run, show=show, told=search_json, summary=search_summary, after=after)
     run_and_tell(path, command, as_json=as_json, say=progress.say)
 
 
@@ -187,6 +189,7 @@ def best_and_train(
     so_far: Annotated[
         bool, typer.Option("--so-far", help="Take the best setting so far, although the search is not finished")
     ] = False,
+    no_report: NoReport = False,
     as_json: AsJson = False,
     quiet: IsQuiet = False,
 ) -> None:
@@ -209,9 +212,24 @@ def best_and_train(
         )
 
     command = StudyCommand(
-        "Best settings of", run=run, show=lambda _, outcome: show_final(outcome), told=final_json, summary=final_summary
+        "Best settings of",
+        run=run,
+        show=lambda _, outcome: show_final(outcome),
+        told=final_json,
+        summary=final_summary,
+        after=_report_after(changes, is_wanted=not no_report, say=progress.say),
     )
     run_and_tell(path, command, as_json=as_json, say=progress.say)
+
+
+@app.command()
+def report(study: NeededStudy, edits: Edits = None, quiet: IsQuiet = False) -> None:
+    """What a study found so far: one page with plots and tables, the same as Markdown, the plots as files."""
+    from nertune.report.progress import open_progress
+    from nertune.workflows.run_report import report as write_report
+
+    page = write_report(study, edits=edits or [], tell=open_progress(quiet=quiet).say)
+    typer.echo(shown_path(page))
 
 
 @app.command()
@@ -357,6 +375,17 @@ def _study_path(
     path, is_new = study_of_quick_form(form, trials=trials, timeout=timeout)
     say(f"{'Wrote' if is_new else 'Using'} {path}, the study file of these options")
     return path
+
+
+def _report_after(changes: list[str], *, is_wanted: bool, say: Callable[[str], None]) -> Callable[[Path], None]:
+    """What writes a study's report once its result was told."""
+
+    def write(study: Path) -> None:
+        from nertune.workflows.run_report import report_at_end
+
+        report_at_end(study, edits=changes, tell=say)
+
+    return write if is_wanted else lambda _: None
 
 
 def _totals(*, trials: int | None, timeout: str | None) -> list[str]:

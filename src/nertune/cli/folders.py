@@ -23,6 +23,7 @@ class StudyCommand:
     show     its result on standard output
     told     its result as plain data
     summary  of its result, for the table
+    after    what is made of it once it was told
     """
 
     title: str
@@ -30,6 +31,7 @@ class StudyCommand:
     show: Callable[[Path, Any], None]
     told: Callable[[Any], Mapping[str, Any]]
     summary: Callable[[Any], Mapping[str, Any]]
+    after: Callable[[Path], object] = lambda _: None
 
 
 def run_and_tell(path: Path, command: StudyCommand, *, as_json: bool, say: Callable[[str], None]) -> None:
@@ -42,6 +44,8 @@ def run_and_tell(path: Path, command: StudyCommand, *, as_json: bool, say: Calla
         print_json(command.told(outcome))
     else:
         command.show(path, outcome)
+    sys.stdout.flush()
+    command.after(path)
 
 
 def _run_studies(folder: Path, command: StudyCommand, *, as_json: bool, say: Callable[[str], None]) -> None:
@@ -55,6 +59,8 @@ def _run_studies(folder: Path, command: StudyCommand, *, as_json: bool, say: Cal
             typer.echo(safe_text(line), err=True)
         if one.outcome is not None and not as_json:
             command.show(one.path, one.outcome)
+        if one.outcome is not None:
+            command.after(one.path)
 
     runs = run_folder(folder, run=command.run, ended=ended, tell=say)
     rows = [{"file": str(one.path), "state": one.state, "exit_code": one.exit_code, "cause": one.cause} for one in runs]

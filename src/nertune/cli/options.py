@@ -16,6 +16,7 @@ Edits = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output, and nothing else there")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report at the end; nertune report does it later")]
 IsQuiet = Annotated[bool, typer.Option("--quiet", help="No progress and no notices")]
 
 

@@ -51,6 +51,10 @@ class StudyFolder:
         return self.root / "sizes.csv"
 
     @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from nertune.workflows.run_evaluate import evaluate
     from nertune.workflows.run_predict import predict
     from nertune.workflows.run_pretrain import pretrain
+    from nertune.workflows.run_report import report
     from nertune.workflows.run_search import search
     from nertune.workflows.run_train import train
     from nertune.workflows.run_ui import ui
 
-__all__ = ["best", "best_and_train", "check", "evaluate", "predict", "pretrain", "search", "train", "ui"]
+__all__ = ["best", "best_and_train", "check", "evaluate", "predict", "pretrain", "report", "search", "train", "ui"]
 
 
 def __getattr__(name: str) -> Any:

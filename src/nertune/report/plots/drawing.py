@@ -35,8 +35,14 @@ LABEL_WIDTH = 32  # characters of a label or entity beside an axis
 MISSING = "□"  # stands for a letter that no font has
 FONT = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew, Armenian, Georgian
 
+UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None},
+}
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": PALE,
+    "axes.facecolor": "none",  # a page that is dark shows through
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.labelcolor": INK,
@@ -49,6 +55,8 @@ STYLE: dict[Any, Any] = {
     "font.size": 9,
     "grid.color": "#E8E8E8",
     "legend.frameon": False,
+    "svg.fonttype": "none",  # text stays text: to be read aloud, searched and copied
+    "svg.hashsalt": "nertune",
     "text.color": INK,
     "text.parse_math": False,  # a label may hold dollar signs
     "xtick.color": INK,
@@ -91,12 +99,12 @@ def wrap_evenly(title: str, *, width: int = TITLE_WIDTH) -> str:
     return textwrap.fill(title, even)
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, equal bytes for equal plots and versions of matplotlib."""
+def save_figure(figure: Figure, path: Path, *, kind: str = "png") -> None:
+    """Write a PNG, SVG or PDF: equal bytes for equal plots and versions of matplotlib."""
     with warnings.catch_warnings():
         # a letter that turned up between counting and drawing is a box in the plot, no line on stderr
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(path, format="png", metadata={"Software": None})
+        figure.savefig(path, format=kind, metadata=UNDATED[kind], facecolor="none" if kind == "svg" else "white")
 
 
 def split_look(told: Mapping[str, Any], split: str) -> dict[str, Any]:

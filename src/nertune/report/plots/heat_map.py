@@ -120,3 +120,21 @@ def _finding(grid: Record) -> str:
 
 def _value_texts(values: Sequence[Any]) -> list[str]:
     return [shown(value_text(value)) for value in values]
+
+
+def square_colours(grid: Record) -> list[list[tuple[str, str] | None]]:
+    """Of each square its colour and that of readable letters on it, as `#rrggbb`; None where there is no score."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize, to_hex
+
+    scores = [score for row in grid["cells"] for score in row if score is not None]
+    colours = colormaps["cividis_r" if _is_minimised(grid) else "cividis"]
+    scale = ScalarMappable(Normalize(min(scores, default=0.0), max(scores, default=1.0)), colours)
+    return [
+        [
+            None if score is None else (to_hex(tuple(scale.to_rgba(score))), to_hex(readable_ink(scale, score)))
+            for score in row
+        ]
+        for row in grid["cells"]
+    ]

@@ -1,0 +1,174 @@
+"""`nertune report`: what a study found, as one page, as Markdown and as plots, from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nertune.data.corpus import read_corpus
+from nertune.data.examples import Corpus, Example
+from nertune.errors import NertuneError, StudyConflictError, Where, shown_path
+from nertune.protocols.kfold import splits_to_read
+from nertune.report.page import write_report
+from nertune.results.database import Database, StudyRow, now, open_database
+from nertune.results.files import read_json
+from nertune.results.layout import StudyFolder
+from nertune.results.records import without_nan
+from nertune.scores import is_minimised
+from nertune.spec.load import dump_study, load_study
+from nertune.spec.study import StudySpec
+from nertune.workflows.shown_search import show_search
+from nertune.workflows.shown_seeds import show_mistakes, show_seeds
+
+Tell = Callable[[str], None]
+Record = Mapping[str, Any]
+
+MOST_LABELS = 30  # in the table of the data
+
+
+def report(study_file: Path, *, edits: Sequence[str] = (), tell: Tell) -> Path:
+    """Write the report of a study as far as it has come, into OUTPUT/report; the page.
+
+    Test is read only after best-and-train has scored it: then its texts are shown beside the mistakes.
+
+    Raises  StudyConflictError when there is no record
+    """
+    spec = load_study(study_file, edits=edits)
+    database = open_database(spec.storage, must_exist=True)
+    try:
+        study = database.find_study(spec.name)
+        if study is None:
+            raise StudyConflictError(
+                f"the study {spec.name} has not been searched yet",
+                where=Where(study_file),
+                fix=f"nertune search {study_file}",
+            )
+        return _report(spec, study, database, study_file=study_file, tell=tell)
+    finally:
+        database.close()
+
+
+def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None:
+    """The report of a command that has done its work, whose end it must not spoil."""
+    try:
+        page = report(study_file, edits=edits, tell=tell)
+    except (NertuneError, OSError, ValueError) as error:
+        tell(f"Notice: the report was not written: {error}")
+        tell(f"    nertune report {shown_path(study_file)}   tries it again")
+    else:
+        tell(f"Report        {shown_path(page)}")
+
+
+def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file: Path, tell: Tell) -> Path:
+    folder = StudyFolder(spec.output)
+    summary = read_json(folder.summary) if folder.summary.exists() else None
+    made = _made(spec, study, summary)
+    corpus, notes = _data(spec, study, summary, trained_on=made["data"])
+    splits: dict[str, Sequence[Example]] = {} if corpus is None else {n: s.examples for n, s in corpus.splits.items()}
+    told = {
+        "study": spec.name,
+        "task": spec.task,
+        "problem": spec.model.problem,
+        "model": spec.model.base,
+        "objective": spec.search.objective,
+        "minimised": is_minimised(spec.search.objective),
+        "written": now(),
+        **show_search(spec, study, database),
+        **show_seeds(spec, summary),
+        **show_mistakes(spec, summary, splits=splits),
+        "cost": _cost(database, study, summary),
+        "next": _next(summary, study_file=study_file),
+        "made": {**made, "splits": _splits(corpus)},
+        "notes": notes,
+    }
+    for note in notes:
+        tell(f"Notice: {note}")
+    return write_report(without_nan(told), folder=folder.report)
+
+
+# ---- what it cost, and how it was made
+
+
+def _cost(database: Database, study: StudyRow, summary: Record | None) -> dict[str, Any]:
+    """Seconds of the fits of each stage, and how many there were and failed."""
+    stages = {}
+    for stage in ("search", "candidate", "final", "size"):
+        cells = database.cells(study, stage)
+        if cells:
+            stages[stage] = {
+                "runs": len(cells),
+                "failed": sum(cell.state == "failed" for cell in cells),
+                "seconds": sum(cell.seconds or 0.0 for cell in cells),
+            }
+    return {"stages": stages, "failed_seeds": [] if summary is None else summary["failed_seeds"]}
+
+
+def _next(summary: Record | None, *, study_file: Path) -> str:
+    study = shown_path(study_file)
+    return f"nertune best-and-train {study}" if summary is None else f"nertune ui {study}"
+
+
+def _made(spec: StudySpec, study: StudyRow, summary: Record | None) -> dict[str, Any]:
+    """Study file, versions, hardware, command and fingerprints, as the first seed's environment.json has them."""
+    environment = _environment(StudyFolder(spec.output), summary)
+    data = environment.get("data") or study.identity.get("data", {})
+    return {
+        "study_file": dump_study(spec, folder=spec.output),
+        "created": study.created,
+        "versions": environment.get("packages") or study.facts.get("versions", {}),
+        "nertune": environment.get("nertune"),
+        "python": environment.get("python"),
+        "platform": environment.get("platform"),
+        "device": environment.get("device"),
+        "precision": study.facts.get("precision"),
+        "threads": study.facts.get("threads"),
+        "command": environment.get("command"),
+        "data": data,
+    }
+
+
+def _environment(folder: StudyFolder, summary: Record | None) -> Record:
+    names = [] if summary is None else summary["folders"].values()
+    found = [folder.root / name / "environment.json" for name in names]
+    return next((read_json(path) for path in found if path.exists()), {})
+
+
+# ---- the data
+
+
+def _data(
+    spec: StudySpec, study: StudyRow, summary: Record | None, *, trained_on: Record
+) -> tuple[Corpus | None, list[str]]:
+    """The data, where they can be read and are those that were trained on; and what is missing without them."""
+    try:
+        found = _read(spec, study, with_test=summary is not None)
+    except (NertuneError, OSError) as error:
+        return None, [f"the data cannot be read, so that mistakes are shown without their texts: {error}"]
+    changed = [name for name, split in found.splits.items() if trained_on.get(name) not in (None, split.fingerprint)]
+    if changed:
+        return None, [f"{' and '.join(changed)} changed since: mistakes are shown without their texts"]
+    return found, []
+
+
+def _read(spec: StudySpec, study: StudyRow, *, with_test: bool) -> Corpus:
+    splits = splits_to_read(spec, splits=("train", "dev", "test") if with_test else ("train", "dev"))
+    parts = study.facts.get("parts")
+    return read_corpus(spec.data, task=spec.task, splits=splits, problem=spec.model.data_problem, parts=parts)
+
+
+def _splits(corpus: Corpus | None) -> list[dict[str, Any]]:
+    if corpus is None:
+        return []
+    rows = []
+    for name, split in corpus.splits.items():
+        counts: dict[str, int] = {}
+        for example in split.examples:
+            found = [span.label for span in example.spans] if hasattr(example, "spans") else example.labels
+            for label in found:
+                counts[label] = counts.get(label, 0) + 1
+        ranked = dict(sorted(counts.items(), key=lambda pair: -pair[1])[:MOST_LABELS])
+        rows.append(
+            {"split": name, "examples": len(split.examples), "labels": ranked, "fingerprint": split.fingerprint}
+        )
+    return rows

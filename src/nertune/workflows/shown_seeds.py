@@ -1,0 +1,304 @@
+"""What a report shows of the seed runs, from summary.json and their predictions: figures as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from nertune.analysis.calibration import best_thresholds, calibration
+from nertune.analysis.errors import (
+    by_entity_length,
+    by_seen,
+    by_sentence_length,
+    count_entities,
+    count_kinds,
+    find_mistakes,
+    frequent_mistakes,
+)
+from nertune.analysis.intervals import Interval, interval_of_label, interval_of_seeds
+from nertune.analysis.predictions import Predictions, read_predictions
+from nertune.analysis.units import RATES, count_units, score_names
+from nertune.data.examples import Example, SequenceExample, TokenExample
+from nertune.results.files import read_json
+from nertune.results.layout import StudyFolder
+from nertune.scores.confusion import confuse_classes, confuse_entities, confuse_label_sets
+from nertune.scores.matching import MatchCounts, measure_matches
+from nertune.spec.study import StudySpec
+
+Record = Mapping[str, Any]
+
+FILES = {"dev": "eval_predictions.jsonl", "test": "test_predictions.jsonl"}
+CONFIG = "config.json"
+OF_THRESHOLDS = ("threshold", "f1", "best_threshold", "best_f1")
+MOST_MISTAKES = 30
+MOST_WRONG = 20
+LONGEST_TEXT = 10_000  # characters of a text that is shown
+
+
+def show_seeds(spec: StudySpec, summary: Record | None) -> dict[str, Any]:
+    """The keys `seeds`, `seed_rows`, `optimism`, `sizes`, `labels`: what all that is there says of scores."""
+    if summary is None:
+        return {"seeds": {}, "seed_rows": [], "optimism": None, "sizes": [], "labels": []}
+    objective = spec.search.objective
+    files = {split: read_files(StudyFolder(spec.output), summary, split=split) for split in FILES}
+    seeds = {
+        split: {**summary[split]["scores"][objective], "interval": _interval(files[split], score=objective)}
+        for split in FILES
+        if split in summary and objective in summary[split]["scores"]
+    }
+    scored = "test" if "test" in summary else "dev"
+    return {
+        "seeds": seeds,
+        "seed_rows": _seed_rows(summary),
+        "all_scores": {split: summary[split]["scores"] for split in FILES if split in summary},
+        "optimism": summary["search"],
+        "edited_by_hand": summary["setting_edited_by_hand"],
+        "sizes": _sizes(summary, objective),
+        "labels": _labels(summary, files[scored], split=scored),
+    }
+
+
+def read_files(folder: StudyFolder, summary: Record, *, split: str) -> list[Predictions]:
+    """The predictions of the seeds that have them, in the order of the seeds."""
+    paths = [folder.root / name / FILES[split] for name in summary["folders"].values()]
+    return [read_predictions(path) for path in paths if path.exists()]
+
+
+def show_mistakes(
+    spec: StudySpec, summary: Record | None, *, splits: Mapping[str, Sequence[Example]]
+) -> dict[str, Any]:
+    """Where the models of the seeds err on test: the keys of `_of_entities` or `_of_classes`; empty without seeds.
+
+    splits  examples of train and test where the data are still what was trained on: without them there are no texts
+    """
+    empty: dict[str, Any] = {
+        "confusion": {},
+        "calibration": None,
+        "matching": {},
+        "groups": {},
+        "kinds": {},
+        "mistakes": [],
+        "thresholds": [],
+    }
+    if summary is None:
+        return empty
+    files = read_files(StudyFolder(spec.output), summary, split="test")
+    if not files:
+        return empty
+    found = (_of_entities if spec.task == "token" else _of_classes)(files, splits=splits)
+    return {**empty, **found, "thresholds": _thresholds(StudyFolder(spec.output), summary)}
+
+
+# ---- scores
+
+
+def _interval(files: Sequence[Predictions], *, score: str) -> dict[str, Any] | None:
+    """The interval and the name of its units; None of a score that predictions alone do not give."""
+    if not files or score not in score_names(files[0]):
+        return None
+    counts = count_units(files, score=score)
+    found = interval_of_seeds(counts.counts, counts.score, bounds=counts.bounds)
+    return {**asdict(found), "unit": counts.unit}
+
+
+def _seed_rows(summary: Record) -> list[dict[str, Any]]:
+    """A row a seed: each score of dev and test, and the folder."""
+    return [
+        {
+            "seed": seed,
+            "folder": summary["folders"].get(str(seed)),
+            **{
+                split: {name: found["values"].get(str(seed)) for name, found in summary[split]["scores"].items()}
+                for split in FILES
+                if split in summary
+            },
+        }
+        for seed in summary["seeds"]
+    ]
+
+
+def _sizes(summary: Record, objective: str) -> list[dict[str, Any]]:
+    rows = []
+    for found in summary.get("sizes", {}).values():
+        row = {"percent": found["percent"], "examples": found["examples"]}
+        for split in FILES:
+            score = found.get(split, {}).get("scores", {}).get(objective, {})
+            row |= {split: score.get("mean"), f"{split}_sd": score.get("sd")}
+        rows.append(row)
+    return rows
+
+
+def _labels(summary: Record, files: Sequence[Predictions], *, split: str) -> list[dict[str, Any]]:
+    """Mean precision, recall and F1 of each label over the seeds, with the interval of each and F1's values by seed."""
+    found = summary.get(split, {}).get("labels", {})
+    rows = []
+    for label, scores in found.items():
+        intervals = {rate: _label_interval(files, label=label, rate=rate) for rate in RATES if rate in scores}
+        rows.append(
+            {
+                "label": label,
+                **{rate: scores[rate]["mean"] for rate in RATES if rate in scores},
+                "sd": scores["f1"]["sd"],
+                "support": round(scores["support"]["mean"]),
+                "low": intervals["f1"].low if intervals["f1"] else None,
+                "high": intervals["f1"].high if intervals["f1"] else None,
+                "intervals": {rate: [one.low, one.high] for rate, one in intervals.items() if one},
+                "values": scores["f1"]["values"],
+            }
+        )
+    return rows
+
+
+def _label_interval(files: Sequence[Predictions], *, label: str, rate: str) -> Interval | None:
+    if not files or all(label not in file.labels for file in files):
+        return None
+    counts = count_units(files, score=rate, label=label)
+    return interval_of_label(counts.counts, counts.score)
+
+
+# ---- entities
+
+
+def _of_entities(files: Sequence[Predictions], *, splits: Mapping[str, Sequence[Example]]) -> dict[str, Any]:
+    gold = files[0].spans[0]
+    runs = [file.spans[1] for file in files]
+    words = [example.words for example in splits.get("test", ()) if isinstance(example, TokenExample)]
+    mistakes = [find_mistakes(gold, predicted) for predicted in runs]
+    groups = {"words of the entity": by_entity_length(gold, runs)}
+    if words:
+        groups["words of the sentence"] = by_sentence_length(gold, runs, words=words)
+    if words and "train" in splits:
+        train = [example for example in splits["train"] if isinstance(example, TokenExample)]
+        seen = count_entities((example.words for example in train), (example.spans for example in train))
+        groups["the same words and type in train"] = by_seen(gold, runs, words=words, seen=seen)
+    pairs = [
+        (probability, span in own)
+        for file in files
+        for own, found, sure in zip(file.spans[0], file.spans[1], file.probabilities, strict=True)
+        for span, probability in zip(found, sure, strict=True)
+    ]
+    return {
+        "matching": _matching([measure_matches(gold, predicted) for predicted in runs]),
+        "confusion": _mean_confusion([confuse_entities(gold, predicted) for predicted in runs]),
+        "groups": groups,
+        "kinds": count_kinds(mistakes),
+        "mistakes": _with_words(frequent_mistakes(words, mistakes, most=MOST_MISTAKES), words, files[0])
+        if words
+        else [],
+        "calibration": calibration([sure for sure, _ in pairs], [right for _, right in pairs]) if pairs else None,
+    }
+
+
+def _matching(runs: Sequence[Mapping[str, MatchCounts]]) -> dict[str, dict[str, float]]:
+    """Every measure's counts and rates, their means over the seeds."""
+    told = [{name: counts.to_json() for name, counts in run.items()} for run in runs]
+    return {name: {key: fmean(run[name][key] for run in told) for key in told[0][name]} for name in told[0]}
+
+
+def _mean_confusion(tables: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """What is taken for what: whole numbers, the means over the seeds."""
+    return {
+        row: {
+            column: round(sum(table.get(row, {}).get(column, 0) for table in tables) / len(tables))
+            for column in _columns(tables, row)
+        }
+        for row in sorted({row for table in tables for row in table})
+    }
+
+
+def _columns(tables: Sequence[Mapping[str, Mapping[str, int]]], row: str) -> list[str]:
+    return sorted({column for table in tables for column in table.get(row, {})})
+
+
+def _with_words(
+    mistakes: Sequence[dict[str, Any]], words: Sequence[Sequence[str]], file: Predictions
+) -> list[dict[str, Any]]:
+    return [
+        {**mistake, "words": list(words[mistake["sentence"]]), "where": file.where[mistake["sentence"]]}
+        for mistake in mistakes
+    ]
+
+
+# ---- classes
+
+
+def _of_classes(files: Sequence[Predictions], *, splits: Mapping[str, Sequence[Example]]) -> dict[str, Any]:
+    is_single = files[0].problem == "single_label"
+    texts = [_text(example) for example in splits.get("test", ()) if isinstance(example, SequenceExample)]
+    confuse: Callable[[Predictions], Any] = (
+        _confuse_one if is_single else lambda file: confuse_label_sets(*file.classes)
+    )
+    told: dict[str, Any] = {"confusion": _mean_confusion([confuse(file) for file in files])}
+    if is_single:
+        sure = [max(own) for file in files for own in file.probabilities]
+        right = [one == other for file in files for one, other in zip(*file.classes, strict=True)]
+        return {**told, "calibration": calibration(sure, right), "mistakes": _most_sure(files, texts)}
+    pairs = [
+        (probability, label in own)
+        for file in files
+        for own, sure in zip(file.classes[0], file.probabilities, strict=True)
+        for label, probability in zip(file.labels, sure, strict=True)
+    ]
+    return {**told, "calibration": calibration([one for one, _ in pairs], [is_there for _, is_there in pairs])}
+
+
+def _confuse_one(file: Predictions) -> Any:
+    return confuse_classes(*([labels[0] for labels in side] for side in file.classes))
+
+
+def _text(example: SequenceExample) -> str:
+    text = example.text if example.pair is None else f"{example.text} ‖ {example.pair}"
+    return text[:LONGEST_TEXT]
+
+
+def _most_sure(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The texts where most models were wrong and surest of it: mistakes to learn from, or of the annotation."""
+    gold = files[0].classes[0]
+    rows = []
+    for number, (where, labels) in enumerate(zip(files[0].where, gold, strict=True)):
+        wrong = [file for file in files if file.classes[1][number] != labels]
+        if wrong:
+            sure = fmean(max(file.probabilities[number]) for file in wrong)
+            predicted = max(wrong, key=lambda file: max(file.probabilities[number])).classes[1][number]
+            rows.append((len(wrong) * sure, number, where, labels[0], predicted[0], sure, len(wrong)))
+    rows.sort(key=lambda row: (-row[0], row[1]))
+    return [
+        {
+            "where": where,
+            "text": texts[number] if texts else None,
+            "gold_label": right,
+            "predicted_label": found,
+            "probability": sure,
+            "runs": n_wrong,
+        }
+        for _, number, where, right, found, sure, n_wrong in rows[:MOST_WRONG]
+    ]
+
+
+def _thresholds(folder: StudyFolder, summary: Record) -> list[dict[str, Any]]:
+    """Of each label of multi-label texts: threshold and F1 on dev, and those of the best one; means over seeds."""
+    tables = []
+    for name in summary["folders"].values():
+        used, path = _used_thresholds(folder.root / name / CONFIG), folder.root / name / FILES["dev"]
+        if used and path.exists() and (file := read_predictions(path)).task == "sequence":
+            sure = [dict(zip(file.labels, own, strict=True)) for own in file.probabilities]
+            tables.append(best_thresholds(file.classes[0], sure, used=used))
+    return [
+        {**rows[0], **{name: fmean(row[name] for row in rows) for name in OF_THRESHOLDS}}
+        for rows in zip(*tables, strict=True)
+    ]
+
+
+def _used_thresholds(config: Path) -> dict[str, float]:
+    """Label -> threshold, as a saved model holds them; empty where labels exclude one another."""
+    if not config.exists():
+        return {}
+    heads = read_json(config).get("nertune", {}).get("heads", {}).values()
+    return {
+        label: threshold
+        for head in heads
+        for label, threshold in zip(head["labels"], head.get("thresholds") or (), strict=False)
+    }
