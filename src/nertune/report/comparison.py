@@ -212,7 +212,7 @@ def _of_seeds(pair: Record) -> str:
     ranked = pair["signed_rank"]
     if ranked is not None:
         at_most = f"with {ranked['n_pairs']} seeds it cannot go below {p_text(ranked['least'])}"
-        why = ", so that they alone cannot show a difference" if ranked["least"] > CLEAR else ""
+        why = ", so that they alone cannot show a difference at 0.05" if ranked["least"] > CLEAR else ""
         return f"Over seeds the signed-rank test gives {p_clause(ranked['p'])}; {at_most}{why}."
     if 1 in pair["n_seeds"]:
         return "With one seed nothing is known of other seeds."

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nertune.analysis.comparison import N_DRAWS, Difference, compare_systems, find_contrasts, holm
-from nertune.analysis.intervals import LEVEL, Interval, interval_of_file, interval_of_seeds
+from nertune.analysis.intervals import LEVEL, intervals_of_systems
 from nertune.analysis.systems import SplitName, System, check_same_data, read_system
-from nertune.analysis.units import Counts, count_units, score_names
+from nertune.analysis.units import Counts, count_scores, rates_by_label, score_names
 from nertune.errors import UserError, shown_path
 from nertune.report.comparison import write_comparison
 from nertune.results.records import without_nan
@@ -52,7 +52,12 @@ def compare(
         )
     check_same_data(systems)
     chosen = score or _usual_score(systems)
-    counts = _count(systems, score=chosen)
+    files = [file for system in systems for file in system.files]
+    names = [name for name in score_names(files[0]) if all(name in score_names(file) for file in files)]
+    every = {
+        name: _split(counts, systems) for name, counts in count_scores(files, dict.fromkeys([chosen, *names])).items()
+    }
+    counts = every[chosen]
     told: dict[str, Any] = without_nan(
         {
             "split": split,
@@ -65,7 +70,7 @@ def compare(
             "draws": n_draws,
             "seed": seed,
             "systems": [_system(one, letter) for one, letter in zip(systems, LETTERS, strict=False)],
-            "scores": _scores(systems, first=chosen, seed=seed),
+            "scores": _scores(every, seed=seed),
             "labels": _labels(systems),
             "pairs": _pairs(systems, counts, n_draws=n_draws, seed=seed, n_examples=n_examples),
             "sizes": _sizes(systems, score=chosen, split=split),
@@ -96,9 +101,8 @@ def _usual_score(systems: Sequence[System]) -> str:
     return objective if objective in score_names(systems[0].files[0]) else USUAL_SCORE
 
 
-def _count(systems: Sequence[System], *, score: str, label: str | None = None) -> list[Counts]:
-    """The counts of each system's seeds, all in the same columns."""
-    together = count_units([file for system in systems for file in system.files], score=score, label=label)
+def _split(together: Counts, systems: Sequence[System]) -> list[Counts]:
+    """The counts of all files as those of each system's seeds, all in the same columns."""
     remaining = iter(together.counts)
     return [replace(together, counts=tuple(next(remaining) for _ in system.files)) for system in systems]
 
@@ -113,37 +117,27 @@ def _system(system: System, letter: str) -> dict[str, Any]:
     }
 
 
-def _scores(systems: Sequence[System], *, first: str, seed: int) -> dict[str, dict[str, Any]]:
-    """By score and letter: mean, interval, sd; the chosen score first."""
-    names = [name for name in score_names(systems[0].files[0]) if all(_has(system, name) for system in systems)]
+def _scores(every: Mapping[str, Sequence[Counts]], *, seed: int) -> dict[str, dict[str, Any]]:
+    """By score and letter: mean, interval, sd."""
     return {
-        name: {
-            letter: asdict(_interval(one, seed=seed))
-            for letter, one in zip(LETTERS, _count(systems, score=name), strict=False)
-        }
-        for name in dict.fromkeys([first, *names])
+        name: {letter: asdict(one) for letter, one in zip(LETTERS, intervals, strict=False)}
+        for name, intervals in intervals_of_systems(every, seed=seed).items()
     }
-
-
-def _interval(counts: Counts, *, seed: int) -> Interval:
-    if len(counts.counts) == 1:
-        return interval_of_file(counts.counts[0], counts.score, seed=seed, bounds=counts.bounds)
-    return interval_of_seeds(counts.counts, counts.score, seed=seed, bounds=counts.bounds)
-
-
-def _has(system: System, score: str) -> bool:
-    return all(score in score_names(file) for file in system.files)
 
 
 def _labels(systems: Sequence[System]) -> dict[str, dict[str, Any]]:
     """By label: how often it stands in gold, and the mean F1 of each system."""
-    labels = dict.fromkeys(label for system in systems for file in system.files for label in file.labels)
-    told = {}
-    for label in labels:
-        counts = _count(systems, score="f1", label=label)
-        f1 = {letter: float(one.scores.mean()) for letter, one in zip(LETTERS, counts, strict=False)}
-        told[label] = {"support": int(counts[0].counts[0][:, 2].sum()), "f1": f1}
-    return told
+    rates, support = rates_by_label([file for system in systems for file in system.files])
+    ends = np.cumsum([len(system.files) for system in systems])
+    return {
+        label: {
+            "support": support[label],
+            "f1": {
+                letter: float(own.mean()) for letter, own in zip(LETTERS, np.split(values, ends[:-1]), strict=False)
+            },
+        }
+        for label, values in rates.items()
+    }
 
 
 # ---- pairs
