@@ -139,6 +139,8 @@ def test_the_same_data_under_another_file_name_are_the_same(nertune, outputs):
             ("best", "other", "--split", "dev"),
             "holds no predictions of dev: no eval_predictions.jsonl\n    --split test",
         ),
+        (("best", "broken"), r"broken/summary\.json: cannot be read as JSON"),
+        (("best", "old"), r"old/summary\.json: has no 'folders'"),
         (("best", "other", "--split", "train"), "--split train is not among test and dev"),
         (("best", "other", "--score", "f2"), "the score 'f2' cannot be computed .*but f1, precision"),
         (("best", "note.txt"), "note.txt: is neither a study file"),
@@ -149,9 +151,37 @@ def test_what_cannot_be_compared_is_refused(nertune, outputs, words, message):
     (outputs / "searched").mkdir()
     (outputs / "searched" / "best.yaml").write_text("task: token\n")
     (outputs / "note.txt").write_text("x")
+    for name, text in (("broken", "{"), ("old", '{"study": "old"}')):
+        (outputs / name).mkdir()
+        (outputs / name / "summary.json").write_text(text)
     code, out, err = nertune("compare", *words)
     assert (code, out) == (2, "")
     assert re.search(message, err), err
+
+
+def test_of_a_score_that_is_an_error_the_one_with_less_is_better(nertune, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def rows(share):
+        return [
+            {**row, "gold": [row["gold"]], "predicted": [row["predicted"]]}
+            for row in text_rows(GOLD, said(share, seed=1))
+        ]
+
+    write_rows(tmp_path / "poor.jsonl", rows(0.5))
+    write_rows(tmp_path / "good.jsonl", rows(0.95))
+    _, out, _ = nertune("compare", "poor.jsonl", "good.jsonl", "--score", "hamming_loss")
+    assert re.search(r"B is better than A by 0\.4\d+ \[.*\] less hamming loss", " ".join(out.split()))
+
+
+def test_many_systems_with_long_names_keep_to_80_columns(nertune, outputs):
+    names = [f"a-study-with-a-name-that-says-everything-about-it-{number}" for number in range(8)]
+    for number, name in enumerate(names):
+        write_run(outputs / name, runs(0.6, seeds=(1, 2), first=number), study=name)
+    code, out, _ = nertune("compare", *names, "--resamples", 100, "--examples", 1)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "G" in out
 
 
 def test_learning_curves_are_put_side_by_side(nertune, outputs):

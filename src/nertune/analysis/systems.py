@@ -97,7 +97,11 @@ def _of_folder(folder: Path, *, split: SplitName) -> System:
 
 
 def _of_output(output: Path, *, split: SplitName) -> System:
-    summary = read_json(StudyFolder(output).summary)
+    summary = _object(StudyFolder(output).summary)
+    missing = [key for key in ("study", "folders", "objective") if key not in summary]
+    if missing:
+        fix = "Run nertune best-and-train again: it writes this file anew, and trains nothing that is there"
+        raise UserError(f"has no {missing[0]!r}", where=Where(StudyFolder(output).summary), fix=fix)
     seeds = tuple(int(seed) for seed in summary["folders"])
     folders = [output / name for name in summary["folders"].values()]
     if not folders:
@@ -136,12 +140,22 @@ def _read(folder: Path, *, split: SplitName) -> Predictions:
 def _environment(folder: Path, *, split: SplitName) -> tuple[int | None, str | None]:
     """Seed and fingerprint of the split's data, as environment.json has them."""
     path = folder / "environment.json"
-    told = read_json(path) if path.is_file() else {}
+    told = _object(path) if path.is_file() else {}
     return told.get("seed"), told.get("data", {}).get(split)
 
 
 def _recorded(folder: Path, *, split: SplitName) -> Mapping[str, float]:
     prefix = PREFIXES[split]
     path = folder / f"{prefix}_results.json"
-    told = read_json(path) if path.is_file() else {}
+    told = _object(path) if path.is_file() else {}
     return {name.removeprefix(f"{prefix}_"): value for name, value in told.items() if isinstance(value, float)}
+
+
+def _object(path: Path) -> Mapping[str, Any]:
+    try:
+        told = read_json(path)
+    except ValueError:  # no JSON, or no UTF-8
+        raise UserError("cannot be read as JSON", where=Where(path), fix=WHAT) from None
+    if not isinstance(told, dict):
+        raise UserError("holds no JSON object", where=Where(path), fix=WHAT)
+    return told
