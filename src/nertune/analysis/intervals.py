@@ -221,7 +221,8 @@ def variance_of(estimates: Floats, groups: Sequence[tuple[Floats, Floats]], *, n
             parts += [(spread / n_seeds, n_seeds - 1), (together / n_seeds, (n_seeds - 1) * (n_units - 1))]
     if total < NO_SPREAD**2 or n_units < 2:
         return Variance(total, None)
-    return Variance(total, total**2 / sum(part**2 / df for part, df in parts))
+    least = min(df for _, df in parts)  # what a sum of the parts cannot have fewer than, as this with a difference can
+    return Variance(total, max(least, total**2 / sum(part**2 / df for part, df in parts)))
 
 
 def scores_of(counts: Sequence[Ints], score: ScoreOfCounts) -> Floats:
