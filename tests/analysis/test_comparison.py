@@ -144,6 +144,13 @@ def test_pairs_of_seeds_that_go_together_make_the_interval_narrow():
     assert paired.high - paired.low < (free.high - free.low) / 3
 
 
+def test_degrees_of_freedom_are_no_fewer_than_those_of_the_fewest_seeds():
+    rng = np.random.default_rng(1)
+    models = [rng.integers(0, 2, 200) for _ in range(5)]
+    found = compare_systems(counts_of(*models), counts_of(*models[:3]), is_paired=False, n_draws=500)
+    assert found.df >= 2
+
+
 def file_of(gold, predicted, *, task="sequence", words=()):
     where = tuple(f"test.txt:{number + 1}" for number in range(len(gold)))
     labels = ("a", "b")

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nertune.analysis.intervals import interval_of_file, interval_of_label, interval_of_seeds, resample
+from nertune.analysis.intervals import (
+    interval_of_file,
+    interval_of_label,
+    interval_of_seeds,
+    intervals_of_systems,
+    resample,
+)
+from nertune.analysis.units import Counts
 
 N_REPETITIONS = 400
 N_RESAMPLES = 300
@@ -149,3 +156,20 @@ def test_intervals_of_labels_stay_within_0_and_1():
     straight, found = interval_of_seeds([counts], micro_f1), interval_of_label([counts], micro_f1)
     assert straight.high == 1.0
     assert 0.4 < found.low < found.mean < found.high < 1.0
+
+
+def test_intervals_of_several_systems_at_once_are_those_of_each_by_itself():
+    rng = np.random.default_rng(2)
+    sizes = {"n_texts": 40, "per_document": 1}
+    several, one = (
+        Counts("f1", tuple(draw_entities(rng, n_seeds=n_seeds, **sizes)), micro_f1, "sentences", np.arange(40))
+        for n_seeds in (3, 1)
+    )
+    found = intervals_of_systems({"f1": [several, one], "again": [one]}, n_resamples=200, seed=1)
+    assert found == {
+        "f1": [
+            interval_of_seeds(several.counts, micro_f1, n_resamples=200, seed=1),
+            interval_of_file(one.counts[0], micro_f1, n_resamples=200, seed=1),
+        ],
+        "again": [interval_of_file(one.counts[0], micro_f1, n_resamples=200, seed=1)],
+    }

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertune.analysis.predictions import Predictions
-from nertune.analysis.units import RATES, count_units, find_units, score_names
+from nertune.analysis.units import RATES, count_scores, count_units, find_units, rates_by_label, score_names
 from nertune.data.examples import Span
 from nertune.data.labels import tags_to_spans
 from nertune.errors import UserError
@@ -99,6 +99,18 @@ def test_lines_of_a_document_are_one_unit_and_a_line_without_one_is_its_own():
     unit, unit_of = find_units(file)
     assert (unit, unit_of.tolist()) == ("documents", [0, 1, 2, 0, 3])
     assert count_units([file], score="accuracy").counts[0].tolist() == [[1, 2], [0, 1], [1, 1], [1, 1]]
+
+
+def test_several_scores_and_labels_at_once_are_the_same_as_one_by_one():
+    file = file_of("sequence", [("a",), ("b",), ("a",)], [("a",), ("a",), ("c",)])
+    names = score_names(file)
+    for name, counts in count_scores([file, file], names).items():
+        alone = count_units([file, file], score=name)
+        assert (counts.scores == alone.scores).all()
+        assert [each.tolist() for each in counts.counts] == [each.tolist() for each in alone.counts]
+    rates, support = rates_by_label([file])
+    assert {label: values.tolist() for label, values in rates.items()} == {"a": [0.5], "b": [0.0], "c": [0.0]}
+    assert support == {"a": 2, "b": 1, "c": 0}
 
 
 def test_a_single_document_is_drawn_from_by_its_sentences():

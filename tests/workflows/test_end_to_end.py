@@ -17,7 +17,7 @@ from nertune.data.examples import Split
 from nertune.errors import StoppedError, StudyConflictError
 from nertune.report.progress import Quiet
 from nertune.results.outcomes import FinalOutcome
-from nertune.workflows import best, best_and_train, search
+from nertune.workflows import best, best_and_train, compare, search
 
 # In this process, which has imported torch already; one thread, as other tests run beside.
 OF_FOLDERS = ("tokenizers", "predictions")  # what `check` says of seed folders besides weights
@@ -185,6 +185,19 @@ def test_running_again_does_only_what_is_missing(token_study: Done) -> None:
     _refit(token_study)
     assert token_study.results(first)["test_f1"] == before
     assert (second / "model.safetensors").stat().st_mtime_ns == kept
+
+
+def test_comparing_a_study_with_one_of_its_seeds_finds_the_recorded_scores(
+    token_study: Done, sequence_study: Done
+) -> None:
+    for study in (token_study, sequence_study):
+        told = compare([study.path, study.seed_folders()[0]], n_draws=100)
+        summary = read_json(study.output / "summary.json")["test"]["scores"]
+        for name, scores in told["scores"].items():
+            assert scores["A"]["mean"] == pytest.approx(summary[name]["mean"]), name
+            assert scores["A"]["sd"] == pytest.approx(summary[name]["sd"]), name
+        assert {"f1", "precision", "recall", "accuracy"} <= told["scores"].keys()
+        assert not [note for note in told["notes"] if "own results" in note]
 
 
 def test_the_spec_of_a_seed_folder_is_a_study_file(token_study: Done) -> None:

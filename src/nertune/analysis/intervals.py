@@ -35,13 +35,13 @@ Sources
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
-from nertune.analysis.units import Floats, Ints, ScoreOfCounts
+from nertune.analysis.units import Counts, Floats, Ints, ScoreOfCounts
 
 LEVEL = 0.95
 N_RESAMPLES = 2000
@@ -129,6 +129,26 @@ def interval_of_file(
     return _interval([counts], score, n_resamples=n_resamples, seed=seed, bounds=bounds, ends=_logit_ends)
 
 
+def intervals_of_systems(
+    counted: Mapping[str, Sequence[Counts]], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> dict[str, list[Interval]]:
+    """The intervals of several systems for several scores at once, from one draw of the units for all.
+
+    Of a system with one file that of `interval_of_file`, else that of `interval_of_seeds`; the figures are the same.
+    counted  by score, the counts of each system, all of the same units
+    """
+    tables = {id(table): table for systems in counted.values() for one in systems for table in one.counts}
+    sums = resample_sums(list(tables.values()), n_resamples=n_resamples, seed=seed)
+    drawn = dict(zip(tables, sums, strict=True))
+
+    def interval(one: Counts) -> Interval:
+        samples = one.score(np.stack([drawn[id(table)] for table in one.counts], axis=1))
+        ends = _logit_ends if len(one.counts) == 1 else straight_ends
+        return _interval_of_samples(samples, one.counts, one.score, bounds=one.bounds, ends=ends)
+
+    return {score: [interval(one) for one in systems] for score, systems in counted.items()}
+
+
 Ends = Callable[[float, float, Bounds], Bounds]  # mean, margin on the score's own scale, bounds -> low, high
 
 
@@ -136,6 +156,12 @@ def _interval(
     counts: Sequence[Ints], score: ScoreOfCounts, *, n_resamples: int, seed: int, bounds: Bounds, ends: Ends
 ) -> Interval:
     samples = resample(counts, score, n_resamples=n_resamples, seed=seed)
+    return _interval_of_samples(samples, counts, score, bounds=bounds, ends=ends)
+
+
+def _interval_of_samples(
+    samples: Floats, counts: Sequence[Ints], score: ScoreOfCounts, *, bounds: Bounds, ends: Ends
+) -> Interval:
     values = scores_of(counts, score)
     mean, n_units = float(values.mean()), len(counts[0])
     sd = float(values.std(ddof=1)) if len(values) > 1 else None
@@ -195,7 +221,8 @@ def variance_of(estimates: Floats, groups: Sequence[tuple[Floats, Floats]], *, n
             parts += [(spread / n_seeds, n_seeds - 1), (together / n_seeds, (n_seeds - 1) * (n_units - 1))]
     if total < NO_SPREAD**2 or n_units < 2:
         return Variance(total, None)
-    return Variance(total, total**2 / sum(part**2 / df for part, df in parts))
+    least = min(df for _, df in parts)  # what a sum of the parts cannot have fewer than, as this with a difference can
+    return Variance(total, max(least, total**2 / sum(part**2 / df for part, df in parts)))
 
 
 def scores_of(counts: Sequence[Ints], score: ScoreOfCounts) -> Floats:
@@ -209,10 +236,19 @@ def resample(counts: Sequence[Ints], score: ScoreOfCounts, *, n_resamples: int, 
     Shapes  counts: one [U, K] for each of S seeds
     Cost    O(R U S K) time; memory is bounded
     """
-    n_units, n_counts = counts[0].shape
-    together = np.concatenate(counts, axis=1).astype(np.float64)  # exact below 2**53, and a fast product
-    parts = [weights @ together for weights in _weights(n_units, n_resamples=n_resamples, seed=seed)]
-    return score(np.concatenate(parts).reshape(n_resamples, len(counts), n_counts))
+    sums = resample_sums(counts, n_resamples=n_resamples, seed=seed)
+    return score(np.stack(sums, axis=1))
+
+
+def resample_sums(tables: Sequence[Ints], *, n_resamples: int, seed: int) -> list[Floats]:
+    """The summed counts of samples of the units, the same units for all tables: [R, K] for each.
+
+    Shapes  tables: [U, K] each, of the same units
+    """
+    together = np.concatenate(tables, axis=1).astype(np.float64)  # exact below 2**53, and a fast product
+    parts = [weights @ together for weights in _weights(len(together), n_resamples=n_resamples, seed=seed)]
+    ends = np.cumsum([table.shape[1] for table in tables])
+    return np.split(np.concatenate(parts), ends[:-1], axis=1)
 
 
 def _weights(n_units: int, *, n_resamples: int, seed: int) -> Iterator[Floats]:

@@ -7,7 +7,7 @@ of weights @ counts, and thousands of samples are one matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -24,6 +24,7 @@ from nertune.scores.entities import count_wrong_words
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 ScoreOfCounts = Callable[[npt.NDArray[np.number]], Floats]  # [..., K] summed counts -> [...] scores
+CountLines = Callable[[Predictions], Ints]  # the counts of each line, [N, K] int64
 Unit = Literal["documents", "sentences", "texts"]
 
 RATES = ("f1", "precision", "recall")  # of a label
@@ -72,13 +73,42 @@ def count_units(files: Sequence[Predictions], *, score: str, label: str | None =
     score  a name among `score_names`; with `label` one of RATES
     Raises UserError for a score that these files do not have, or a label that none of them has
     """
-    labels = tuple(dict.fromkeys(one for file in files for one in file.labels))
+    labels = labels_of_files(files)
     _check_names(files, score=score, label=label, labels=labels)
-    unit, unit_of = find_units(files[0])
     of_lines, function = _parts(files[0], score=score, labels=labels if label is None else (label,), is_one=bool(label))
-    counts = tuple(_sum_by_unit(of_lines(file), unit_of) for file in files)
-    bounds = (-1.0 if score == "mcc" else 0.0, 1.0)
-    return Counts(score, counts, function, unit, unit_of, bounds=bounds)
+    unit, unit_of = find_units(files[0])
+    return Counts(score, _sums(files, of_lines, unit_of), function, unit, unit_of, bounds=_bounds(score))
+
+
+def count_scores(files: Sequence[Predictions], scores: Iterable[str]) -> dict[str, Counts]:
+    """The same for several scores; those that come from the same counts share them."""
+    labels = labels_of_files(files)
+    unit, unit_of = find_units(files[0])
+    counted: dict[CountLines, tuple[Ints, ...]] = {}
+    found = {}
+    for score in scores:
+        _check_names(files, score=score, label=None, labels=labels)
+        of_lines, function = _parts(files[0], score=score, labels=labels, is_one=False)
+        known = next((one for one in counted if _is_same(one, of_lines)), of_lines)
+        if known not in counted:
+            counted[known] = _sums(files, of_lines, unit_of)
+        found[score] = Counts(score, counted[known], function, unit, unit_of, bounds=_bounds(score))
+    return found
+
+
+def rates_by_label(files: Sequence[Predictions], *, rate: str = "f1") -> tuple[dict[str, Floats], dict[str, int]]:
+    """By label of the files, in `labels_of_files`' order: its rate in each file, [F]; and how often it is in gold."""
+    labels = labels_of_files(files)
+    count = partial(_count_labels, labels=labels)
+    sums = _by_label(np.stack([count(file).sum(axis=0) for file in files]))
+    values = _rate(sums, rate)
+    real = sums[0, 2].tolist()
+    return {label: values[:, i] for i, label in enumerate(labels)}, dict(zip(labels, real, strict=True))
+
+
+def labels_of_files(files: Sequence[Predictions]) -> Labels:
+    """The labels of all files, each once."""
+    return tuple(dict.fromkeys(one for file in files for one in file.labels))
 
 
 def find_units(file: Predictions) -> tuple[Unit, Ints]:
@@ -116,14 +146,28 @@ def _have(files: Sequence[Predictions], score: str) -> bool:
     return all(score in score_names(file) for file in files)
 
 
+def _is_same(one: CountLines, other: CountLines) -> bool:
+    """Whether two ways of counting lines are one: equal functions with equal arguments."""
+    pairs = [(getattr(count, "func", count), getattr(count, "keywords", {})) for count in (one, other)]
+    return pairs[0] == pairs[1]
+
+
+def _bounds(score: str) -> tuple[float, float]:
+    return (-1.0 if score == "mcc" else 0.0, 1.0)
+
+
+def _sums(files: Sequence[Predictions], of_lines: CountLines, unit_of: Ints) -> tuple[Ints, ...]:
+    return tuple(_sum_by_unit(of_lines(file), unit_of) for file in files)
+
+
 def _sum_by_unit(lines: Ints, unit_of: Ints) -> Ints:
     """[N, K] of lines -> [U, K] of units."""
-    counts = np.zeros((int(unit_of.max()) + 1, lines.shape[1]), dtype=np.int64)
+    n_units = int(unit_of.max()) + 1
+    if n_units == len(lines):
+        return lines  # each is a unit of its own, in their order
+    counts = np.zeros((n_units, lines.shape[1]), dtype=np.int64)
     np.add.at(counts, unit_of, lines)
     return counts
-
-
-CountLines = Callable[[Predictions], Ints]  # the counts of each line, [N, K] int64
 
 
 def _parts(file: Predictions, *, score: str, labels: Labels, is_one: bool) -> tuple[CountLines, ScoreOfCounts]:
@@ -170,14 +214,14 @@ def _class_parts(score: str, *, labels: Labels, is_single: bool) -> tuple[CountL
 def _count_labels(file: Predictions, *, labels: Labels) -> Ints:
     """Hits, predictions and gold of each label, [N, 3 L]: hits of all labels first; other labels are left out."""
     columns = {label: number for number, label in enumerate(labels)}
-    counts = np.zeros((len(file), 3, len(labels)), dtype=np.int64)
+    rows: list[int] = []  # where 1 is added, in a table of [N, 3 L]
     for row, (gold, predicted) in enumerate(zip(file.gold, file.predicted, strict=True)):
         for which, marks in enumerate(({*gold} & {*predicted}, predicted, gold)):
-            for mark in marks:
-                column = columns.get(mark.label if isinstance(mark, Span) else str(mark))
-                if column is not None:
-                    counts[row, which, column] += 1
-    return counts.reshape(len(file), -1)
+            start = (row * 3 + which) * len(labels)
+            names = (mark.label if isinstance(mark, Span) else str(mark) for mark in marks)
+            rows += [start + columns[name] for name in names if name in columns]
+    added = np.bincount(np.array(rows, dtype=np.int64), minlength=len(file) * 3 * len(labels))
+    return added.reshape(len(file), -1)
 
 
 def _count_right_words(file: Predictions) -> Ints:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import nertune
+from nertune.cli.comparing import compare
 from nertune.cli.data import data_app
 from nertune.cli.folders import StudyCommand, run_and_tell
 from nertune.cli.imports import import_config
@@ -264,6 +265,9 @@ app.command()(import_config)
 
 
 add_model_commands(app)
+
+
+app.command()(compare)
 
 
 @app.command()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nertune.workflows.run_best import best
     from nertune.workflows.run_best_and_train import best_and_train
     from nertune.workflows.run_check import check
+    from nertune.workflows.run_compare import compare
     from nertune.workflows.run_evaluate import evaluate
     from nertune.workflows.run_predict import predict
     from nertune.workflows.run_pretrain import pretrain
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from nertune.workflows.run_train import train
     from nertune.workflows.run_ui import ui
 
-__all__ = ["best", "best_and_train", "check", "evaluate", "predict", "pretrain", "report", "search", "train", "ui"]
+__all__ = [
+    "best",
+    "best_and_train",
+    "check",
+    "compare",
+    "evaluate",
+    "predict",
+    "pretrain",
+    "report",
+    "search",
+    "train",
+    "ui",
+]
 
 
 def __getattr__(name: str) -> Any:
