@@ -23,6 +23,7 @@ from nertune.cli.folders import StudyCommand, run_and_tell
 from nertune.cli.imports import import_config
 from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, print_json
+from nertune.cli.runs import runs_app, status
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
 from nertune.signals import stopped_by_signals
@@ -242,6 +243,8 @@ def best(
         show_best(result, top=top)
 
 
+app.command()(status)
+app.add_typer(runs_app, name="runs")
 app.command()(import_config)
 
 
