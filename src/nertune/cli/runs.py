@@ -118,7 +118,7 @@ def show(
 @runs_app.command()
 def rm(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]…", help="Ids or names of runs", show_default=False)
+        list[str] | None, typer.Argument(metavar="ID", help="Ids or names of runs", show_default=False)
     ] = None,
     storage: Storage = None,
     study: StudyName = None,

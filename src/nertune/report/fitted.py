@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from rich import box
 from rich.box import Box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from nertune.report.text import safe_text
 
-GAP = 2  # blanks between columns
+GAP, LEAST_GAP = 3, 2  # blanks between columns
 PLAIN_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)  # SIMPLE_HEAD without box characters
 
 
@@ -37,41 +37,75 @@ class Column:
     @property
     def full(self) -> int:
         """How wide it is uncut; a sign of Chinese or an emoji takes two places."""
-        return max(cell_len(safe_text(text)) for text in (self.heading, *self.cells))
+        return max(self._cells, cell_len(safe_text(self.heading)))
 
     @property
     def narrow(self) -> int:
-        return self.full if self.least is None else min(self.full, self.least)
+        """How wide it has to be: texts may be cut, headings are broken between words, numbers are whole."""
+        if self.least is not None:
+            return min(self.full, self.least)
+        return max([self._cells, *(cell_len(word) for word in safe_text(self.heading).split())])
+
+    @property
+    def _cells(self) -> int:
+        return max((cell_len(safe_text(text)) for text in self.cells), default=0)
 
 
-def show_columns(console: Console, columns: Sequence[Column], *, styles: Sequence[str | None] = ()) -> None:
-    """Print the columns as a table.
+@dataclass(frozen=True)
+class FittedTable:
+    """Columns as rich draws them, as many as the console has room for.
 
-    styles  of the rows
+    styles  of the rows; empty: none has one
+    ends    rows with an empty line behind them
     """
-    is_screen = console.is_terminal
-    kept = fit_columns(columns, width=console.width) if is_screen else [(one, one.full) for one in columns]
-    table = Table(
-        box=_box(console), pad_edge=False, show_edge=False, header_style="", padding=(0, GAP - 1, 0, 0), expand=False
-    )
-    for column, width in kept:
-        heading = Text(safe_text(column.heading))
-        justify: Literal["left", "right"] = "left" if column.is_text else "right"
-        table.add_column(heading, justify=justify, width=width, no_wrap=True, overflow="ellipsis")
-    n_rows = len(columns[0].cells)
-    for place in range(n_rows):
-        style = styles[place] if styles else None
-        table.add_row(*(Text(safe_text(column.cells[place])) for column, _ in kept), style=style)
-    if not is_screen:
-        console.width = max(console.width, sum(width + GAP for _, width in kept))
+
+    columns: Sequence[Column]
+    styles: Sequence[str | None] = ()
+    ends: Collection[int] = ()
+
+    @property
+    def width(self) -> int:
+        return _total([column.full for column in self.columns], gap=GAP)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = fit_columns(self.columns, width=options.max_width)
+        has_room = _total([width for _, width in kept], gap=GAP) <= options.max_width
+        yield self._table(kept, gap=GAP if has_room else LEAST_GAP, box=_box(console))
+
+    def _table(self, kept: Sequence[tuple[Column, int]], *, gap: int, box: Box) -> Table:
+        padding = (
+            (0, gap - 2, 0, 1) if gap > LEAST_GAP else (0, 1, 0, 0)
+        )  # a border of the box, a blank, is one of them
+        table = Table(box=box, pad_edge=False, show_edge=False, header_style="", padding=padding)
+        for column, width in kept:
+            heading = Text(safe_text(column.heading))
+            justify: Literal["left", "right"] = "left" if column.is_text else "right"
+            is_cut = column.least is not None
+            table.add_column(heading, justify=justify, width=width, no_wrap=is_cut, overflow="ellipsis", vertical="top")
+        for place in range(len(self.columns[0].cells)):
+            style = self.styles[place] if self.styles else None
+            cells = (Text(safe_text(column.cells[place])) for column, _ in kept)
+            table.add_row(*cells, style=style, end_section=place in self.ends)
+        return table
+
+
+def show_table(console: Console, table: FittedTable) -> None:
+    """Print a table that fits the terminal, or whole where there is none."""
+    if not console.is_terminal:
+        console.width = max(console.width, table.width)
     console.print(table)
 
 
+def show_columns(console: Console, columns: Sequence[Column], *, styles: Sequence[str | None] = ()) -> None:
+    """Print the columns as a table, and `styles` of its rows."""
+    show_table(console, FittedTable(columns, styles))
+
+
 def fit_columns(columns: Sequence[Column], *, width: int) -> list[tuple[Column, int]]:
-    """The columns that have room, and how wide each may be."""
+    """The columns that have room, and how wide each may be; of equal ranks the last is left out first."""
     kept = list(columns)
     while len(kept) > 1 and _total([column.narrow for column in kept]) > width:
-        last = max((column for column in kept if column.rank), key=lambda column: column.rank, default=None)
+        last = max((column for column in reversed(kept) if column.rank), key=lambda column: column.rank, default=None)
         if last is None:
             break
         kept.remove(last)
@@ -83,8 +117,8 @@ def fit_columns(columns: Sequence[Column], *, width: int) -> list[tuple[Column, 
     return list(zip(kept, widths, strict=True))
 
 
-def _total(widths: Sequence[int]) -> int:
-    return sum(widths) + GAP * (len(widths) - 1)
+def _total(widths: Sequence[int], *, gap: int = LEAST_GAP) -> int:
+    return sum(widths) + gap * (len(widths) - 1)
 
 
 def _box(console: Console) -> Box:

@@ -312,8 +312,8 @@ def show_removal(told: Mapping[str, Any], *, was_done: bool) -> None:
     console = result_console()
     items = told["items"]
     if told["unfinished"]:
-        n = count_text(told["unfinished"], "runs")
-        show_line(console, f"{n} that are not finished stay as they are: their study may go on from them")
+        n = count_text(told["unfinished"], "unfinished runs")
+        show_line(console, f"Left as they are, since their study may go on from them: {n}")
     if not items:
         show_line(console, "There is nothing to remove.")
         return
@@ -335,4 +335,5 @@ def show_removal(told: Mapping[str, Any], *, was_done: bool) -> None:
 
 
 def _amount(told: Mapping[str, Any]) -> str:
-    return f"{count_text(len(told['items']), 'files and folders')}, {file_size_text(told['bytes'])}"
+    n = len(told["items"])
+    return f"{n:,} file{'s' * (n != 1)} or folder{'s' * (n != 1)}, {file_size_text(told['bytes'])}"
