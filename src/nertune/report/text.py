@@ -31,6 +31,11 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def left_text(done: int, total: int, *, seconds: float) -> str:
+    """`about 3m12s left`: when the rest of a work takes as long a piece as what is done, which took so many seconds."""
+    return f"about {duration_text(seconds / done * (total - done))} left" if done else "time left unknown"
+
+
 def size_text(n_bytes: float) -> str:
     """`0.5 GiB`, of little `12 MiB`."""
     return f"{n_bytes / 2**20:.0f} MiB" if n_bytes < 2**30 / 10 else f"{n_bytes / 2**30:.1f} GiB"
