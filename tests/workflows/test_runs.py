@@ -232,6 +232,7 @@ def test_a_failed_run_tells_its_cause_and_message(nertune: Nertune, record: Path
         (("show", "99"), "there is no run 99"),
         (("show", "trial-0000"), "2 runs are called trial-0000"),
         (("show", "trial-000"), "Did you mean trial-000"),
+        (("news.yaml",), "nertune runs --study news.yaml"),
         (("--json", "--csv"), "were given together"),
         (("--study", "news", "rm"), "stand behind its name"),
         (("--storage", "nowhere.db"), "there is no record here"),

@@ -161,3 +161,15 @@ def _held(stub_study: Make, run_search: Run, *, silent_s: float) -> tuple[StubSt
         connection.execute("UPDATE nertune_cells SET seconds = 10 WHERE number < 3")
         connection.execute("UPDATE nertune_runs SET started = ? WHERE state = 'running'", (started,))
     return study, status(study.path)
+
+
+def test_a_folder_that_fresh_has_moved_tells_of_the_old_search(
+    stub_study: Make, run_search: Run, nertune: Nertune
+) -> None:
+    study = stub_study()
+    run_search(study, edits=["search.trials=1"])
+    run_search(study, fresh=True)
+    told = [json.loads(nertune("status", folder, "--json")[1]) for folder in (f"{study.output}@1", study.output)]
+    assert [(one["study"], one["stages"][0]["done"]) for one in told] == [("s@1", 1), ("s", 4)]
+    told = json.loads(nertune("runs", "--storage", study.folder / "nertune.db", "--studies", "--json")[1])
+    assert [one["study"] for one in told] == ["s", "s@1"]

@@ -6,6 +6,7 @@ Nothing heavy is imported here: `--help` answers in a blink, and a command impor
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shlex
 import sys
@@ -409,6 +410,7 @@ def _same_command() -> str:
 
 def main() -> None:
     """The program: a command, its messages, its exit code."""
+    _show_what_can_be_shown()
     try:
         with stopped_by_signals("what was finished is saved"):
             app()
@@ -426,6 +428,13 @@ def main() -> None:
             last = f"Continue with: {_same_command()}" if keeps_state else None
             _fail(InterruptedByUserError("Interrupted"), last=last)
         raise
+
+
+def _show_what_can_be_shown() -> None:
+    """A terminal that knows no ± gets a question mark instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _as_option(error: NertuneError, *, words: list[str]) -> str | None:

@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nertune.cli.options import AsJson, Edits, print_json
 from nertune.errors import UserError
 
 WATCH_S = 2.0
 
+
+class RunsGroup(TyperGroup):
+    """The commands behind `nertune runs`; a study file there is told where it goes."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0].endswith((".yaml", ".yml")):
+            raise UserError(f"runs has no command {args[0]}", fix=f"nertune runs --study {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
 runs_app = typer.Typer(
+    cls=RunsGroup,
     rich_markup_mode=None,
     help="All runs of a record: what, when, state, scores, folder. `show ID` tells all of one, `rm` frees disk.",
 )

@@ -697,6 +697,8 @@ def _unreadable(error: Exception, *, where: Where) -> NertuneError:
         )
     if "not a database" in reason:
         return StudyConflictError("is no database", where=where)
+    if isinstance(error, OSError):
+        return StudyConflictError(f"the record cannot be read: {reason}", where=where, fix="Check its permissions")
     return StudyConflictError(
         f"the record cannot be read: {reason}",
         where=where,

@@ -50,6 +50,8 @@ def status(study: Path, *, edits: Sequence[str] = ()) -> dict[str, Any]:
         raise UserError("holds no results of a study (no study.yaml)", where=Where(study), fix="nertune status STUDY")
     written = load_study(file, edits=edits)
     with closing(open_snapshot(written.storage)) as database:
+        if study.is_dir():
+            written = _as_moved(database, written, folder=study.absolute())
         if database.find_study(written.name) is None:
             raise StudyConflictError(
                 f"the study {written.name} has not been searched yet",
@@ -58,6 +60,12 @@ def status(study: Path, *, edits: Sequence[str] = ()) -> dict[str, Any]:
             )
         [row] = chosen_studies(database, Record(written.storage, written.name, written.output))
         return look_at(database, row, fallback=written)
+
+
+def _as_moved(database: Database, written: StudySpec, *, folder: Path) -> StudySpec:
+    """The study that lies in this folder: --fresh has moved it to NAME@n, and its study.yaml does not say so."""
+    name = next((row.name for row in database.studies() if Path(row.output) == folder), written.name)
+    return written.model_copy(update={"name": name, "output": folder})
 
 
 def list_studies(record: Record) -> list[dict[str, Any]]:
