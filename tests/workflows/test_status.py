@@ -18,6 +18,7 @@ from stub_study import StubStudy
 
 from nertune.results.database import open_database
 from nertune.results.outcomes import SearchOutcome
+from nertune.results.records import StepRecord
 from nertune.workflows.holders import this_process
 from nertune.workflows.run_status import status
 
@@ -141,8 +142,17 @@ def test_time_left_is_that_of_what_ran_so_far(stub_study: Make, run_search: Run)
     assert told["seconds_left"] == pytest.approx(6, abs=0.5)
 
 
-def _held(stub_study: Make, run_search: Run, *, silent_s: float) -> tuple[StubStudy, dict[str, Any]]:
-    """A study that this process holds: three trials of 10 s, the fourth began 4 s ago; what is told of it."""
+def test_time_left_follows_the_running_fit_where_it_has_told_its_steps(stub_study: Make, run_search: Run) -> None:
+    """Half of its four epochs took 4 s, so the other half does, whatever the others took."""
+    _, told = _held(stub_study, run_search, silent_s=1.0, epochs_done=2.0)
+    assert told["seconds_left"] == pytest.approx(4, abs=0.5)
+    assert (told["running"][0]["epoch"], told["running"][0]["epochs"]) == (2.0, 4)
+
+
+def _held(
+    stub_study: Make, run_search: Run, *, silent_s: float, epochs_done: float | None = None
+) -> tuple[StubStudy, dict[str, Any]]:
+    """A study that this process holds: three trials of 10 s, the fourth began 4 s ago; and what is told of it."""
     study = stub_study(space="{train.learning_rate: [1e-3, 1e-4, 1e-5]}")
     run_search(study)
     study.write(space="{train.learning_rate: [1e-3, 1e-4, 1e-5, 1e-6]}")
@@ -155,7 +165,9 @@ def _held(stub_study: Make, run_search: Run, *, silent_s: float) -> tuple[StubSt
         cell = database.add_cell(
             row, stage="search", number=3, point={"train.learning_rate": 1e-6}, point_id="x", seed=42
         )
-        database.open_attempt(row, cell, run_name="trial-0003", parameters={})
+        attempt = database.open_attempt(row, cell, run_name="trial-0003", parameters={})
+        if epochs_done is not None:
+            database.add_steps(attempt.run_id, [StepRecord(10, epochs_done, "train", {"loss": 1.0})])
     started = (datetime.now(UTC) - timedelta(seconds=4)).isoformat()
     with closing(sqlite3.connect(study.folder / "nertune.db")) as connection, connection:
         connection.execute("UPDATE nertune_cells SET seconds = 10 WHERE number < 3")

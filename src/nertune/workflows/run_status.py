@@ -15,7 +15,7 @@ from nertune.errors import StudyConflictError, UserError, Where, shown_path
 from nertune.protocols import plan_fits
 from nertune.protocols.kfold import averages_folds
 from nertune.report.progress import Expected, Quiet, State
-from nertune.results.database import CellRow, Database, Moment, RunRow, Stage, StudyRow, open_snapshot
+from nertune.results.database import CellRow, Database, RunRow, Stage, StudyRow, open_snapshot
 from nertune.results.layout import SIZE, StudyFolder, cell_name
 from nertune.results.records import StepRecord, fit_of_split, without_nan
 from nertune.results.summary import spread
@@ -265,16 +265,20 @@ class _Look:
         return state.seconds_left()
 
     def _tell_course(self, run: RunRow, state: State) -> None:
-        """How far a running fit is. When it was scored nobody wrote down: half an epoch ago, on average."""
+        """How far a running fit is, by the newest step in the record.
+
+        When a step was recorded nobody wrote down. Training losses come often, so that one was recorded just now; of
+        an evaluation that nothing followed yet, half an epoch ago is the mean.
+        """
         fit = state.running[run.cell.number]
-        elapsed = _since(run.started) - sum(float(rung["seconds"]) for rung in run.cell.rungs)
-        fit.started = time.monotonic() - max(0.0, elapsed)
-        scored = self.database.last_evaluation(run.id, self.spec.search.objective)
-        if scored is None or not scored.epoch or (state.n_fits > 1 and fit_of_split(scored.split) is None):
+        elapsed = max(0.0, _since(run.started) - sum(float(rung["seconds"]) for rung in run.cell.rungs))
+        fit.started = time.monotonic() - elapsed
+        newest = self.database.last_moment(run.id)
+        if newest is None or not newest.epoch or (state.n_fits > 1 and fit_of_split(newest.split) is None):
             return
-        fit.last = _record(scored, self.spec.search.objective)
+        fit.last = StepRecord(newest.step, newest.epoch, newest.split, {})
         done = state.epochs_done(fit)
-        fit.scored_s = max(0.0, elapsed) * done / (done + 0.5)
+        fit.scored_s = elapsed if newest.split.startswith("train") else elapsed * done / (done + 0.5)
 
     def _costs(self) -> Costs:
         facts = self.row.facts
@@ -343,10 +347,6 @@ def _count(stage: Stage, cells: Sequence[CellRow], *, total: int | None) -> dict
 
 def _unsized(cell: CellRow) -> dict[str, Any]:
     return {key: value for key, value in cell.point.items() if key != SIZE}
-
-
-def _record(moment: Moment, name: str) -> StepRecord:
-    return StepRecord(moment.step, moment.epoch, moment.split, {} if moment.value is None else {name: moment.value})
 
 
 def _since(moment: str) -> float:
