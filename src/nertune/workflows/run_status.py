@@ -219,6 +219,8 @@ class _Look:
     def _running(self, run: RunRow) -> dict[str, Any]:
         newest = self.database.last_moment(run.id)
         scored = self.database.last_evaluation(run.id, self.spec.search.objective)
+        epochs, n_fits = apply_point(self.spec, run.cell.point).total_epochs, self._n_fits(run.cell.stage)
+        fit = fit_of_split(newest.split) if newest else None
         return {
             "id": run.id,
             "name": cell_name(run.cell.stage, run.cell.number),
@@ -227,9 +229,9 @@ class _Look:
             "attempt": run.attempt,
             "step": newest.step if newest else None,
             "epoch": newest.epoch if newest else None,
-            "epochs": apply_point(self.spec, run.cell.point).total_epochs,
-            "fit": fit_of_split(newest.split) if newest else None,
-            "fits": self._n_fits(run.cell.stage),
+            "epochs": epochs if fit is not None else epochs * n_fits,  # without a fit: of those that are over together
+            "fit": fit,
+            "fits": n_fits,
             "score": scored.value if scored else None,
             "seconds": _since(run.started),
         }
