@@ -43,6 +43,8 @@ def command_of(words: tuple[str, ...]) -> Any:
 def _walk(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:  # a command of its own, too
+                yield (*words, name), command
             yield from _walk(command, (*words, name))
         else:
             yield (*words, name), command

@@ -59,8 +59,8 @@ def typed_commands(page: Path) -> Iterator[list[str]]:
 
 
 def command_name(words: list[str]) -> tuple[str, ...]:
-    """The words that are the command's name: `search`, `data check`."""
-    return tuple(words[: 2 if words[0] == "data" else 1])
+    """The words that are the command's name: `search`, `data check`; of `runs` those that are no options."""
+    return max((name for name in command_words() if name == tuple(words[: len(name)])), key=len)
 
 
 def shown_files() -> dict[str, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -52,6 +53,13 @@ def test_scores_on_what_the_model_learned_from_come_with_a_warning(classifier, t
     said = []
     evaluate(model, classifier.study, split=split, tell=said.append)
     assert any("far too hopeful" in line for line in said) is is_warned
+
+
+def test_long_work_tells_how_much_is_left(classifier, monkeypatch):
+    monkeypatch.setattr("nertune.workflows.run_evaluate.NEWS_EVERY_S", 0.0)
+    said = []
+    evaluate(classifier.seeds[0], classifier.data, tell=said.append)
+    assert any(re.fullmatch(r"15 of 15, about \d+\.\ds left", line) for line in said), said
 
 
 def test_matches_agree_with_scores_and_confusions(tagger, tmp_path):

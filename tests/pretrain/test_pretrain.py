@@ -112,6 +112,7 @@ def test_a_failing_training_leaves_the_old_model(
 ) -> None:
     def fail_at_progress(told: object) -> None:
         if isinstance(told, dict):
+            assert told["time"].endswith(" left")
             raise UserError("enough")
 
     before = everything(out)

@@ -1,8 +1,21 @@
+import time
 import unicodedata
+from datetime import datetime
 
 import pytest
 
-from nertune.report.text import duration_text, epoch_text, safe_text, score_text, share_text, short_key, value_text
+from nertune.report.text import (
+    duration_text,
+    epoch_text,
+    file_size_text,
+    left_text,
+    moment_text,
+    safe_text,
+    score_text,
+    share_text,
+    short_key,
+    value_text,
+)
 
 
 def test_no_control_character_reaches_the_terminal():
@@ -62,3 +75,29 @@ def test_keys_are_shown_as_words():
 )
 def test_shares_are_told_as_fractions_where_they_are_such(share, text):
     assert share_text(share) == text
+
+
+def test_time_left_follows_from_what_is_done():
+    assert left_text(25, 100, seconds=10) == "about 30s left"
+    assert left_text(100, 100, seconds=10) == "about 0.0s left"
+    assert left_text(0, 100, seconds=10) == "time left unknown"
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0 B"), (999, "999 B"), (1024, "1.0 KiB"), (90_278_288, "86.1 MiB"), (1_395_864_371, "1.3 GiB")],
+)
+def test_sizes_of_files_are_told_in_their_unit(n_bytes, text):
+    assert file_size_text(n_bytes) == text
+
+
+def test_moments_are_told_in_local_time(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        this_year = datetime.now().year
+        assert moment_text(f"{this_year}-06-21T20:00:00.000+00:00") == "06-22 01:30"
+        assert moment_text("1999-06-21T20:00:00.000+00:00") == "1999-06-22"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -155,3 +156,15 @@ def test_tables_in_a_pipe_are_neither_wrapped_nor_coloured(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert len(lines) == 3
     assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize("n_keys", [2, 4, 6, 12])
+def test_many_searched_keys_fit_80_columns_and_scores_stay_whole(n_keys):
+    keys = [f"model.config.a_key_{number}" for number in range(n_keys)]
+    cells = [replace(FOLDED, point=dict.fromkeys(keys, 0.125), seconds=1234.5)]
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    console.print(trials_table(cells, keys=keys, objective="f1"))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ± " in lines[-1]
+    assert "…" not in lines[-1]

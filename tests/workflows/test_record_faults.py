@@ -22,7 +22,7 @@ from nertune.results import database as database_module
 from nertune.results.database import open_database
 from nertune.results.outcomes import SearchOutcome
 from nertune.workflows import best_and_train
-from nertune.workflows.session import process_started, this_process
+from nertune.workflows.holders import process_started, this_process
 
 Make = Callable[..., StubStudy]
 Run = Callable[..., SearchOutcome]

@@ -6,6 +6,7 @@ Nothing heavy is imported here: `--help` answers in a blink, and a command impor
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shlex
 import sys
@@ -24,6 +25,7 @@ from nertune.cli.folders import StudyCommand, run_and_tell
 from nertune.cli.imports import import_config
 from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, NoReport, print_json
+from nertune.cli.runs import runs_app, status
 from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError, shown_path
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
 from nertune.signals import stopped_by_signals
@@ -261,6 +263,8 @@ def best(
         show_best(result, top=top)
 
 
+app.command()(status)
+app.add_typer(runs_app, name="runs")
 app.command()(import_config)
 
 
@@ -439,6 +443,7 @@ def _same_command() -> str:
 
 def main() -> None:
     """The program: a command, its messages, its exit code."""
+    _show_what_can_be_shown()
     try:
         with stopped_by_signals("what was finished is saved"):
             app()
@@ -456,6 +461,13 @@ def main() -> None:
             last = f"Continue with: {_same_command()}" if keeps_state else None
             _fail(InterruptedByUserError("Interrupted"), last=last)
         raise
+
+
+def _show_what_can_be_shown() -> None:
+    """A terminal that knows no ± gets a question mark instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _as_option(error: NertuneError, *, words: list[str]) -> str | None:

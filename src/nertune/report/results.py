@@ -13,6 +13,7 @@ from rich.text import Text
 
 from nertune.errors import shown_path
 from nertune.report.findings import finding_lines
+from nertune.report.fitted import show_table
 from nertune.report.grids import count_text
 from nertune.report.tables import (
     cuts_text,
@@ -49,7 +50,7 @@ def show_search(outcome: SearchOutcome, *, then: str, again: str) -> None:
     console = result_console()
     spec, best = outcome.spec, outcome.best
     pruned, keys = outcome.pruned, list(spec.search.space)
-    console.print(trials_table(outcome.ranked, keys=keys, objective=spec.search.objective, pruned=pruned))
+    show_table(console, trials_table(outcome.ranked, keys=keys, objective=spec.search.objective, pruned=pruned))
     console.print()
     if pruned:
         where = f"see cause in {shown_path(outcome.best_file.parent / 'trials.csv')}"
@@ -80,7 +81,7 @@ def show_best(outcome: SearchOutcome, *, top: int) -> None:
     spec = outcome.spec
     if top > 1:
         ranked = outcome.ranked[:top]
-        console.print(trials_table(ranked, keys=list(spec.search.space), objective=spec.search.objective))
+        show_table(console, trials_table(ranked, keys=list(spec.search.space), objective=spec.search.objective))
         console.print()
     best = outcome.best
     score = mean_and_sd_text(best, spec.search.objective)
@@ -96,13 +97,13 @@ def show_final(outcome: FinalOutcome) -> None:
     names = TOKEN_SCORES if spec.task == "token" else SEQUENCE_SCORES
     if spec.search.objective not in names:
         names = (spec.search.objective, *names)
-    console.print(seeds_table(outcome.seeds, names=names))
+    show_table(console, seeds_table(outcome.seeds, names=names))
     console.print()
     if summary.get("test", {}).get("labels"):
-        console.print(labels_table(summary["test"]["labels"]))
+        show_table(console, labels_table(summary["test"]["labels"]))
         console.print()
     if summary.get("sizes"):
-        console.print(sizes_table(summary["sizes"], names=names))
+        show_table(console, sizes_table(summary["sizes"], names=names))
         console.print()
     for cell in outcome.failed:
         of_size = f"{percent_text(cell.point['data.size'])} % of train, " if cell.stage == "size" else ""

@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from nertune.report.fitted import Column, FittedTable
 from nertune.report.text import epoch_text, safe_text, score_name, score_text, share_text, short_key, value_text
 from nertune.results.database import CellRow
 from nertune.results.records import values_of_fits
@@ -21,90 +19,90 @@ WIDE = 200  # columns of a pipe or a file, where nothing needs to fit a screen
 
 def trials_table(
     ranked: Sequence[CellRow], *, keys: Sequence[str], objective: str, pruned: Sequence[CellRow] = ()
-) -> Table:
+) -> FittedTable:
     """Finished cells, best first: rank, objective, searched values, best epoch, seconds, trial; then those cut short.
 
     pruned  without a rank, and with what share of their steps they ran; their score is the best until there
     """
-    table = _table()
-    table.add_column("rank", justify="right")
-    table.add_column(score_name(objective), justify="right")
-    for key in keys:
-        table.add_column(short_key(key), justify="right", overflow="fold")
-    for heading in ("best epoch", "seconds", "trial", *(["cut after"] if pruned else [])):
-        table.add_column(heading, justify="right")
-    for place, cell in enumerate([*ranked, *pruned], start=1):
-        is_ranked = place <= len(ranked)
-        table.add_row(
-            str(place) if is_ranked else "–",
-            mean_and_sd_text(cell, objective),
-            *(value_text(cell.point.get(key)) for key in keys),
-            epoch_text(cell.best_epoch),
-            f"{cell.seconds:.1f}" if cell.seconds is not None else "–",
-            str(cell.number),
-            *([] if not pruned else [""] if is_ranked else [share_text(cell.rungs[-1]["share"])]),
-            style="bold" if place == 1 else None if is_ranked else "dim",
-        )
-    return table
+    cells = [*ranked, *pruned]
+    ranks = [str(place) if place <= len(ranked) else "–" for place in range(1, len(cells) + 1)]
+    columns = [
+        Column("rank", ranks, rank=2),
+        Column(score_name(objective), [mean_and_sd_text(cell, objective) for cell in cells]),
+        *(_key_column(key, cells) for key in keys),
+        Column("best epoch", [epoch_text(cell.best_epoch) for cell in cells], rank=3),
+        Column("seconds", ["–" if cell.seconds is None else f"{cell.seconds:.1f}" for cell in cells], rank=4),
+        Column("trial", [str(cell.number) for cell in cells]),
+    ]
+    if pruned:
+        shares = [*("" for _ in ranked), *(share_text(cell.rungs[-1]["share"]) for cell in pruned)]
+        columns.append(Column("cut after", shares))
+    styles = ["bold" if place == 0 else None if place < len(ranked) else "dim" for place in range(len(cells))]
+    return FittedTable(columns, styles)
 
 
-def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> Table:
+def _key_column(key: str, cells: Sequence[CellRow]) -> Column:
+    """The values of a searched key; long words are cut where there is no room."""
+    values = [value_text(cell.point.get(key)) for cell in cells]
+    is_long = any(len(value) > LONG_VALUE for value in values)
+    return Column(short_key(key), values, rank=1, least=LONG_VALUE if is_long else None)
+
+
+def seeds_table(seeds: Sequence[Mapping[str, Any]], *, names: Sequence[str]) -> FittedTable:
     """One row a seed, then mean and sd: the first score on dev where there is one, all of them on test.
 
     seeds  rows with `seed`, `best_epoch` and `scores`: {split: {name: value}}
     """
-    table = _table()
-    table.add_column("seed", justify="right")
     has_dev = any("dev" in row["scores"] for row in seeds)  # what was learned from gives no scores
-    columns = [*([("dev", names[0])] if has_dev else []), *(("test", name) for name in names)]
-    for split, name in columns:
-        table.add_column(f"{split} {score_name(name)}", justify="right")
-    table.add_column("best epoch", justify="right")
-    for row in seeds:
-        values = [score_text(row["scores"].get(split, {}).get(name)) for split, name in columns]
-        table.add_row(str(row["seed"]), *values, epoch_text(row["best_epoch"]))
-    table.add_section()
-    spreads = [
-        spread({row["seed"]: row["scores"].get(split, {}).get(name) for row in seeds}) for split, name in columns
-    ]
-    table.add_row("mean", *(score_text(found["mean"]) for found in spreads), "", style="bold")
-    if len(seeds) > 1:
-        table.add_row("± sd", *(score_text(found["sd"]) for found in spreads), "", style="bold")
-    return table
+    shown = [*([("dev", names[0])] if has_dev else []), *(("test", name) for name in names)]
+    has_sd = len(seeds) > 1
+    heads = [*(str(row["seed"]) for row in seeds), "mean", *(["± sd"] if has_sd else [])]
+    columns = [Column("seed", heads)]
+    for place, (split, name) in enumerate(shown):
+        values = {row["seed"]: row["scores"].get(split, {}).get(name) for row in seeds}
+        found = spread(values)
+        told = [*values.values(), found["mean"], *([found["sd"]] if has_sd else [])]
+        rank = 0 if split == "dev" or name == names[0] else 1 + place
+        columns.append(Column(f"{split} {score_name(name)}", [score_text(value) for value in told], rank=rank))
+    epochs = [*(epoch_text(row["best_epoch"]) for row in seeds), "", *([""] if has_sd else [])]
+    columns.append(Column("best epoch", epochs, rank=len(shown) + 2))
+    return FittedTable(columns, [*(None for _ in seeds), *("bold" for _ in heads[len(seeds) :])], ends={len(seeds) - 1})
 
 
-def sizes_table(sizes: Mapping[str, Mapping[str, Any]], *, names: Sequence[str]) -> Table:
+def sizes_table(sizes: Mapping[str, Mapping[str, Any]], *, names: Sequence[str]) -> FittedTable:
     """The learning curve: a row for each percent of train, mean ± sd of the first score on dev, of all on test.
 
     sizes  as summary.json holds them
     """
-    table = _table()
-    for heading in ("% of train", "examples", "seeds"):
-        table.add_column(heading, justify="right")
     has_dev = any("dev" in size for size in sizes.values())
-    columns = [*([("dev", names[0])] if has_dev else []), *(("test", name) for name in names)]
-    for split, name in columns:
-        table.add_column(f"{split} {score_name(name)}", justify="right")
-    for percent, size in sizes.items():
-        scores = [size.get(split, {"scores": {}})["scores"].get(name) for split, name in columns]
-        n_examples = "–" if size["examples"] is None else str(size["examples"])
+    shown = [*([("dev", names[0])] if has_dev else []), *(("test", name) for name in names)]
+    n_examples = ["–" if size["examples"] is None else str(size["examples"]) for size in sizes.values()]
+    columns = [
+        Column("% of train", list(sizes)),
+        Column("examples", n_examples, rank=len(shown) + 1),
+        Column("seeds", [str(len(size["seeds"])) for size in sizes.values()], rank=len(shown) + 2),
+    ]
+    for place, (split, name) in enumerate(shown):
+        scores = [size.get(split, {"scores": {}})["scores"].get(name) for size in sizes.values()]
         told = ["–" if found is None else _mean_and_sd(found) for found in scores]
-        table.add_row(percent, n_examples, str(len(size["seeds"])), *told)
-    return table
+        rank = 0 if split == "dev" or name == names[0] else 1 + place
+        columns.append(Column(f"{split} {score_name(name)}", told, rank=rank))
+    return FittedTable(columns)
 
 
-def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Table:
+def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> FittedTable:
     """Mean ± sd over seeds for every label: precision, recall, F1, and support."""
-    table = _table()
-    table.add_column("test, by label", overflow="fold")
-    for heading in ("precision", "recall", "F1", "support"):
-        table.add_column(heading, justify="right")
-    for label, scores in labels.items():
-        spreads = [_mean_and_sd(scores[name]) for name in LABEL_SCORES]
-        table.add_row(Text(safe_text(label)), *spreads, f"{scores['support']['mean']:.0f}")
-    return table
+    scores = list(labels.values())
+    return FittedTable(
+        [
+            Column("test, by label", list(labels), least=LEAST_LABEL, is_text=True),
+            *(Column(score_name(name), [_mean_and_sd(one[name]) for one in scores]) for name in LABEL_SCORES),
+            Column("support", [f"{one['support']['mean']:.0f}" for one in scores], rank=1),
+        ]
+    )
 
 
+LONG_VALUE, LEAST_LABEL = 10, 16  # columns of the terminal that texts keep
 LABEL_SCORES = ("precision", "recall", "f1")
 
 
@@ -201,7 +199,3 @@ def failures_text(cells: Sequence[CellRow]) -> list[str]:
 def point_text(point: Mapping[str, Any]) -> str:
     """`batch size 16, learning rate 0.0001`."""
     return ", ".join(f"{short_key(key)} {value_text(value)}" for key, value in point.items()) or "the values as written"
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -30,9 +31,30 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def left_text(done: int, total: int, *, seconds: float) -> str:
+    """`about 3m12s left`: when the rest of a work takes as long a piece as what is done, which took so many seconds."""
+    return f"about {duration_text(seconds / done * (total - done))} left" if done else "time left unknown"
+
+
 def size_text(n_bytes: float) -> str:
     """`0.5 GiB`, of little `12 MiB`."""
     return f"{n_bytes / 2**20:.0f} MiB" if n_bytes < 2**30 / 10 else f"{n_bytes / 2**30:.1f} GiB"
+
+
+def file_size_text(n_bytes: int) -> str:
+    """`512 B`, `12.3 KiB`, `86.1 MiB`, `1.3 GiB`."""
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def moment_text(moment: str) -> str:
+    """A time of the record in the local zone: `11-21 10:38`, of another year `2025-11-21`."""
+    local = datetime.fromisoformat(moment).astimezone()
+    return local.strftime("%m-%d %H:%M" if local.year == datetime.now().year else "%Y-%m-%d")
 
 
 def score_text(value: float | None) -> str:

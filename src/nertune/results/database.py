@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import IO, Any, Literal
 
 import sqlalchemy as sa
 
-from nertune.errors import StoppedError, StudyConflictError, Where
+from nertune.errors import NertuneError, StoppedError, StudyConflictError, Where
 from nertune.results.records import SplitScores, StepRecord, without_nan
 
 BUSY_TIMEOUT_MS = 60_000
+READER_TIMEOUT_S = 5.0  # for a writer's turn to end, where the file has no write-ahead log
 LOOK_AGAIN_S = 0.02  # while another process makes tables
 LEASE_S = 60.0  # a lease not renewed for so long belongs to nobody
 # A full disk as SQLite and the system tell it; the files beside a database are then an "I/O error".
@@ -182,12 +183,41 @@ class AttemptRow:
 
 
 @dataclass(frozen=True)
+class RunRow:
+    """One run of a cell, as those see it who look back.
+
+    cause, message  of its attempt
+    seconds         None while it runs, and for ever where its coordinator died
+    attempt         number of its attempt at the cell
+    """
+
+    id: int
+    study_id: int
+    cell: CellRow
+    attempt: int
+    name: str
+    state: str
+    scores: Mapping[str, Mapping[str, float | None]]
+    parameters: Mapping[str, Any]
+    started: str
+    seconds: float | None
+    cause: str | None
+    message: str | None
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether no later attempt at its cell was made."""
+        return self.attempt == self.cell.attempts
+
+
+@dataclass(frozen=True)
 class Moment:
     """A score at one moment of a cell; value is None where it was not finite."""
 
     step: int
     epoch: float
     value: float | None
+    split: str = "dev"
 
 
 @dataclass(frozen=True)
@@ -467,6 +497,38 @@ class Database:
         with self.read() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
+    def all_runs(self) -> list[RunRow]:
+        """Every run of every study, in the order in which they began."""
+        told = [ATTEMPTS.c.cell_id, ATTEMPTS.c.number, ATTEMPTS.c.cause, ATTEMPTS.c.message]
+        query = sa.select(RUNS, *told).join(ATTEMPTS, ATTEMPTS.c.id == RUNS.c.attempt_id).order_by(RUNS.c.id)
+        with self.read() as connection:
+            cells = {row.id: _cell(row) for row in connection.execute(sa.select(CELLS))}
+            return [_run(row, cells[row.cell_id]) for row in connection.execute(query)]
+
+    def last_evaluation(self, run_id: int, name: str) -> Moment | None:
+        """The newest value of a dev score of a run, of whichever of its fits."""
+        query = (
+            sa.select(STEPS.c.step, STEPS.c.epoch, STEPS.c.value, STEPS.c.split)
+            .where(STEPS.c.run_id == run_id, STEPS.c.name == name, STEPS.c.split.startswith("dev"))
+            .order_by(STEPS.c.id.desc())
+            .limit(1)
+        )
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return Moment(row.step, row.epoch, row.value, row.split) if row else None
+
+    def last_moment(self, run_id: int) -> Moment | None:
+        """The newest step of a run that anything was recorded of."""
+        query = (
+            sa.select(STEPS.c.step, STEPS.c.epoch, STEPS.c.split)
+            .where(STEPS.c.run_id == run_id)
+            .order_by(STEPS.c.id.desc())
+            .limit(1)
+        )
+        with self.read() as connection:
+            row = connection.execute(query).first()
+        return Moment(row.step, row.epoch, None, row.split) if row else None
+
     def steps(self, run_id: int, *, after: int = 0, limit: int = 10_000) -> list[Mapping[str, Any]]:
         """Steps of a run in the order they were recorded, those with an id above `after`."""
         query = sa.select(STEPS).where(STEPS.c.run_id == run_id, STEPS.c.id > after).order_by(STEPS.c.id).limit(limit)
@@ -529,8 +591,20 @@ def open_database(storage: str, *, must_exist: bool = False) -> Database:
 
 def _open_server(url: str) -> Database:
     """The record on a database server; every way in which it cannot be reached is the user's to mend."""
+    database = _reach(url)
+    with _server_told():
+        return _with_tables(database, url)
+
+
+def _reach(url: str) -> Database:
+    with _server_told():
+        return Database(sa.create_engine(url, pool_pre_ping=True, json_serializer=_dump_json))
+
+
+@contextmanager
+def _server_told() -> Iterator[None]:
     try:
-        return _with_tables(Database(sa.create_engine(url, pool_pre_ping=True, json_serializer=_dump_json)), url)
+        yield
     except ModuleNotFoundError as error:
         raise StudyConflictError(
             f"storage: the Python package {error.name} is needed for this database", fix=f"pip install {error.name}"
@@ -541,6 +615,96 @@ def _open_server(url: str) -> Database:
             f"storage: the database cannot be opened: {reason}",
             fix="A SQLite file needs nothing else: storage: nertune.db",
         ) from None
+
+
+def open_snapshot(storage: str) -> Database:
+    """The record as it is now, for those who only look: nothing is written, nobody is kept waiting.
+
+    Of a SQLite file it is a copy in memory, brought to this version's tables there; the file may be on a read-only
+    disk.
+
+    Raises  StudyConflictError when there is no record, or it cannot be read; StoppedError when it is locked for long
+    """
+    path = sqlite_path(storage)
+    if path is None:
+        return _look_at_server(storage)
+    if not path.exists():
+        raise StudyConflictError("there is no record here", where=Where(path), fix="nertune search STUDY   makes one")
+    try:
+        database = Database(_engine_of(_copy(path)))
+        version = _schema_version(database)
+        if version is None:
+            raise StudyConflictError("holds no record of nertune", where=Where(path))
+        return _with_tables(database, storage)
+    except (OSError, sqlite3.Error, sa.exc.DatabaseError) as error:
+        raise _unreadable(error, where=Where(path)) from None
+
+
+def _look_at_server(url: str) -> Database:
+    """The record on a server, which keeps readers and writers apart itself; its tables have to be there."""
+    database = _reach(url)
+    with _server_told():
+        version = _schema_version(database)
+    if version != SCHEMA_VERSION:
+        told = "holds no record of nertune" if version is None else f"has schema version {version}"
+        raise StudyConflictError(
+            f"storage: the database {told}, this nertune reads {SCHEMA_VERSION}", fix="nertune best STUDY   updates it"
+        )
+    return database
+
+
+def _copy(path: Path) -> sqlite3.Connection:
+    """The whole file in memory, as it was at one moment.
+
+    A file with write-ahead logging that nobody has open has no -wal beside it, and opening it would leave one, of the
+    reader's own user. It is read without (`immutable`), and again if somebody opened it meanwhile.
+    """
+    log = path.with_name(path.name + "-wal")
+    while True:
+        is_alone = _has_log(path) and not log.exists()
+        uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' * is_alone}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=READER_TIMEOUT_S, isolation_level=None)) as source:
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # waits for its turn here; `backup` forever
+            memory = sqlite3.connect(":memory:", check_same_thread=False)
+            source.backup(memory)
+        if not (is_alone and log.exists()):
+            return memory
+        memory.close()
+
+
+def _has_log(path: Path) -> bool:
+    """Whether the file uses write-ahead logging: byte 18 of its header (SQLite, database file format, 1.3)."""
+    with path.open("rb") as stream:
+        return stream.read(19)[18:] == b"\x02"
+
+
+def _engine_of(memory: sqlite3.Connection) -> sa.Engine:
+    return sa.create_engine(
+        "sqlite://", creator=lambda: memory, poolclass=sa.pool.StaticPool, json_serializer=_dump_json
+    )
+
+
+def _unreadable(error: Exception, *, where: Where) -> NertuneError:
+    reason = str(error.strerror if isinstance(error, OSError) else getattr(error, "orig", error))
+    if "malformed" in reason:
+        return _damaged(reason, where=where)
+    if "locked" in reason:
+        return StoppedError(
+            f"the record was locked by another program for more than {READER_TIMEOUT_S:g} s",
+            where=where,
+            fix="Give the same command again",
+        )
+    if "not a database" in reason:
+        return StudyConflictError("is no database", where=where)
+    if isinstance(error, OSError):
+        return StudyConflictError(f"the record cannot be read: {reason}", where=where, fix="Check its permissions")
+    return StudyConflictError(
+        f"the record cannot be read: {reason}",
+        where=where,
+        fix="A file that is being written on a read-only or network mount cannot be opened: look where it is written, "
+        "or copy it with its -wal file",
+    )
 
 
 def sqlite_path(storage: str) -> Path | None:
@@ -736,4 +900,21 @@ def _cell(row: Any) -> CellRow:
         cause=row.cause,
         message=row.message,
         rungs=tuple(row.rungs or ()),
+    )
+
+
+def _run(row: Any, cell: CellRow) -> RunRow:
+    return RunRow(
+        id=row.id,
+        study_id=row.study_id,
+        cell=cell,
+        attempt=row.number,
+        name=row.name,
+        state=row.state,
+        scores=row.scores or {},
+        parameters=row.parameters,
+        started=row.started,
+        seconds=row.seconds,
+        cause=row.cause,
+        message=row.message,
     )

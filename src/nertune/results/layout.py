@@ -7,15 +7,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nertune.spec.study import StudySpec
+if TYPE_CHECKING:
+    from nertune.spec.study import StudySpec
 
 USUAL_KEYS = {"train.batch_size", "train.learning_rate", "train.epochs"}  # those that the folder's name tells
 
 
 CHECKPOINT = "checkpoint"  # folder, in an attempt's own or in its cell's, of what the next attempt goes on from
 MODEL = "model"  # folder, in an attempt's own, of weights that are not those of a seed folder
+SIZE = "data.size"
 CELL_WORDS = {"search": "trial", "candidate": "candidate", "final": "seed", "size": "size"}
 
 
@@ -82,6 +84,13 @@ class StudyFolder:
     def size(self, percent: float) -> Path:
         """Seed folders of fits on a part of train, without weights."""
         return self.root / "sizes" / percent_text(percent)
+
+    def of_run(self, stage: str, name: str, *, point: Mapping[str, Any]) -> Path | None:
+        """Where the results of a run lie when it is done; None of a trial, which has no folder."""
+        if stage == "search":
+            return None
+        roots = {"candidate": self.candidates, "size": self.size(point.get(SIZE, 100))}
+        return roots.get(stage, self.root) / name
 
     def attempt(self, cell: str, number: int) -> Path:
         """Where one attempt writes, and nobody else."""

@@ -120,6 +120,15 @@ def _write(fd: int, holder: dict[str, Any]) -> None:
         os.pwrite(fd, json.dumps(holder).encode() + b"\n", 0)
 
 
+def read_holder(folder: Path) -> dict[str, Any]:
+    """Who wrote themselves into the folder's lock last: host, pid, started; empty where nobody did. Looks only."""
+    try:
+        holder = json.loads((folder / NAME).read_bytes()[:MAX_BYTES])
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
 def _read(fd: int) -> dict[str, Any]:
     try:
         holder = json.loads(os.pread(fd, MAX_BYTES, 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from nertune.execute.executor import Executor
 from nertune.protocols.kfold import averages_folds
 from nertune.report.progress import Expected, Progress, State
 from nertune.results.database import CellRow, Stage
-from nertune.results.files import read_json, replace_folder
-from nertune.results.layout import cell_name, seed_folder_name
+from nertune.results.files import replace_folder
+from nertune.results.layout import SIZE, cell_name, seed_folder_name
 from nertune.results.records import values_of_fits
+from nertune.results.seed_folders import has_weights, marks_of
 from nertune.scores import is_minimised
 from nertune.search.best import objective_value
 from nertune.spec.fingerprint import fingerprint, point_id
@@ -32,9 +32,7 @@ from nertune.workflows.opening import Opened, command_line, tell_trouble
 from nertune.workflows.run_search import checkpoint_of, device_batch, limits_of, parameters_of
 from nertune.workflows.session import Session
 
-DONE = "all_results.json"  # a seed folder with it is whole
 STAGE_WORDS = {"candidate": "candidates", "final": "seeds", "size": "sizes"}
-SIZE = "data.size"
 
 
 @dataclass(frozen=True)
@@ -145,13 +143,16 @@ class Finals:
         return candidate.spec.total_epochs if best is None else max(1, round(best))
 
     def _kept_weights(self, cell: CellRow, candidate: Candidate) -> Path | None:
-        """A folder whose weights are those that this fit would train again, from the choosing or an earlier call."""
+        """A folder whose weights are those that this fit would train again, from the choosing or an earlier call.
+
+        `nertune runs rm` may have taken the weights out of it.
+        """
         if cell.stage == "size":
             return None  # whose own folder has none
         wanted = self._weights_id(cell.stage, candidate)
         name = self._folder_name(cell, candidate)
         folders = [self._session.folder.candidates / name, self._session.folder.root / name]
-        return next((folder for folder in folders if marks_of(folder).get("weights_id") == wanted), None)
+        return next((one for one in folders if marks_of(one).get("weights_id") == wanted and has_weights(one)), None)
 
     def _folder_name(self, cell: CellRow, candidate: Candidate) -> str:
         in_name = {key: value for key, value in candidate.point.items() if cell.stage != "size" or key != SIZE}
@@ -343,15 +344,6 @@ def mean_of_fits(cell: CellRow, objective: str) -> float | None:
     if len(finite) < len(values):
         return None
     return statistics.fmean(finite) if finite else objective_value(cell, objective)
-
-
-def marks_of(folder: Path) -> Mapping[str, Any]:
-    """What environment.json says of the fit in a finished seed folder; empty where it is none, or not whole."""
-    with suppress(FileNotFoundError, ValueError):  # ValueError: a disk has lost a part of them
-        read_json(folder / DONE)
-        marks = read_json(folder / "environment.json").get("fit")
-        return marks if isinstance(marks, dict) else {}
-    return {}
 
 
 class _OpenCells:

@@ -222,6 +222,9 @@ def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str
             pieces_per_window=told["pieces_per_window"],
             versions=told["versions"],
         )
+    sizes = {name: {"windows": told["windows"][name], "pieces": told["pieces"][name]} for name in told["windows"]}
+    if known.get("sizes", {}) | sizes != known.get("sizes"):
+        session.set_facts(sizes={**known.get("sizes", {}), **sizes})  # for who estimates without a worker
     return {**told, "changed_hooks": _note_hooks(session)}
 
 

@@ -16,13 +16,14 @@ from nertune.report.progress import Progress
 from nertune.results.database import CellRow
 from nertune.results.files import read_json, write_csv, write_json
 from nertune.results.outcomes import FinalOutcome
+from nertune.results.seed_folders import DONE
 from nertune.results.summary import size_rows, summarise_seeds, summarise_sizes
 from nertune.search.best import BestSetting, objective_value, rank, read_best
 from nertune.search.sampler import make_sampler
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
-from nertune.workflows.finals import DONE, Candidate, Finals, Started, candidate_of_size, mean_of_fits
+from nertune.workflows.finals import Candidate, Finals, Started, candidate_of_size, mean_of_fits
 from nertune.workflows.opening import (
     known_costs,
     look_at_model,

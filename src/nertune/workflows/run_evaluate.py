@@ -15,6 +15,7 @@ from nertune.data.labels import labels_of
 from nertune.data.source import listed
 from nertune.errors import UserError, closest, shown_path
 from nertune.execute.plan import usable_cores
+from nertune.report.text import left_text
 from nertune.results.records import without_nan
 from nertune.spec.study import DataSpec, StudySpec
 from nertune.workflows.annotated import Annotated, check_there, find_annotated
@@ -63,7 +64,9 @@ def evaluate(
     chosen = _read_split(annotated, split=split, own=ensemble.spec, edits=edits, tell=tell)
     _tell_learned(chosen.name, own=ensemble.spec, tell=tell)
     positive = annotated.spec.data.positive_label
-    found = evaluate_on(ensemble, chosen.examples, positive_label=positive, done=_news(tell))
+    found = evaluate_on(
+        ensemble, chosen.examples, positive_label=positive, done=_news(tell, total=len(chosen.examples))
+    )
     _tell_unknown(found.unknown, [kind for head in ensemble.labels for kind in head.kinds], tell)
     for line in counts_told(found.counts):
         tell(line)
@@ -175,14 +178,15 @@ def _tell_unknown(unknown: Mapping[str, int], known: Sequence[str], tell: Callab
     tell(f"    Rename them to what it knows: --set 'data.rename={{{pairs}}}', or keep some: --set 'data.keep={keep}'")
 
 
-def _news(tell: Callable[[str], None]) -> Callable[[int], None]:
-    """Tells now and then how many examples are done."""
-    last = time.monotonic()
+def _news(tell: Callable[[str], None], *, total: int) -> Callable[[int], None]:
+    """Tells now and then how many examples are done, and how long the others may take."""
+    began = last = time.monotonic()
 
     def done(n: int) -> None:
         nonlocal last
-        if time.monotonic() - last > NEWS_EVERY_S:
-            last = time.monotonic()
-            tell(f"{n:,} so far")
+        now = time.monotonic()
+        if now - last > NEWS_EVERY_S:
+            last = now
+            tell(f"{n:,} of {total:,}, {left_text(n, total, seconds=now - began)}")
 
     return done

@@ -20,6 +20,7 @@ from nertune.pretrain.output import (
     write_note,
 )
 from nertune.pretrain.text import PlainText, read_text
+from nertune.report.text import left_text
 
 Tell = Callable[[str | dict[str, Any]], None]
 
@@ -105,11 +106,26 @@ def _make(text: PlainText, *, options: PretrainOptions, folder: Path, tell: Tell
         max_pieces=options.max_pieces,
     )
     tell(f"tokenizer: {len(tokenizer)} pieces from {len(text.lines)} lines")
-    fitted = train_mlm(text.lines, tokenizer=tokenizer, options=options, folder=folder / "mlm", tell=tell)
+    fitted = train_mlm(
+        text.lines, tokenizer=tokenizer, options=options, folder=folder / "mlm", tell=_with_time_left(tell)
+    )
     save_tokenizer(tokenizer, folder=folder / "tokenizer")
     save_tokenizer(tokenizer, folder=folder / "mlm")
     seconds = round(time.monotonic() - start, 1)
     return {"vocabulary_size": len(tokenizer), "n_lines": len(text.lines)} | asdict(fitted) | {"seconds": seconds}
+
+
+def _with_time_left(tell: Tell) -> Tell:
+    """The same, with the time that the steps to come may take."""
+    began = time.monotonic()
+
+    def told(message: str | dict[str, Any]) -> None:
+        if isinstance(message, dict) and message["step"] < message["steps"]:
+            seconds = time.monotonic() - began
+            message = {**message, "time": left_text(message["step"], message["steps"], seconds=seconds)}
+        tell(message)
+
+    return told
 
 
 def _identity(text: PlainText, *, options: PretrainOptions) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _run_cells(
         after_outcome=views.renew,
         every_tick=tracker.check,
     )
-    progress.begin(_state(session, executor, costs, total=total, source=source))
+    progress.begin(search_state(session, costs, total=total, source=source, n_slots=len(executor.slots)))
     tracker.start()
     try:
         coordinate(work, executor)
@@ -308,20 +308,20 @@ def _reopen_failed(session: Session) -> None:
             session.database.reopen_cell(cell)
 
 
-def _state(session: Session, executor: Executor, costs: Costs, *, total: int | None, source: SearchCells) -> State:
-    """What the display begins with."""
+def search_state(session: Session, costs: Costs, *, total: int | None, source: SearchCells, n_slots: int) -> State:
+    """What the display begins with; the record is only read for it."""
     spec = session.spec
     cells = session.database.cells(session.study, "search")
     done = [cell for cell in cells if not cell.is_open]
     pruner = make_pruner(spec, total=total)
-    forecast = Forecast(costs, cells=cells, total=total, n_slots=len(executor.slots), pruner=pruner)
+    forecast = Forecast(costs, cells=cells, total=total, n_slots=n_slots, pruner=pruner)
     limit = spec.search.timeout
     state = State(
         title=spec.name,
         objective=spec.search.objective,
         expect=lambda cell: forecast.of(cell).part(source.share_expected(cell)),
         n_fits=len(plan_fits(spec.protocol, seed=spec.search.seed)),
-        slots=len(executor.slots),
+        slots=n_slots,
         minimised=is_minimised(spec.search.objective),
         total=total,
         done=len(done),

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
-import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from nertune.data.examples import Corpus
 from nertune.errors import StoppedError, StudyConflictError, StudyFileError, Where, shown_path
-from nertune.results.database import LEASE_S, Database, StudyRow, open_database, sqlite_path
+from nertune.results.database import Database, StudyRow, open_database, sqlite_path
 from nertune.results.files import write_text
 from nertune.results.layout import StudyFolder
 from nertune.results.ownership import OutputLock
@@ -24,8 +19,7 @@ from nertune.spec.fingerprint import identity_changes, study_identity
 from nertune.spec.load import dump_study
 from nertune.spec.study import StudySpec
 from nertune.spec.yaml_lines import read_yaml
-
-SAME_S = 0.5  # of two starts: so near, they are one
+from nertune.workflows.holders import refuse_held, this_process
 
 
 @dataclass
@@ -81,7 +75,7 @@ def refuse_conflicts(
     try:
         study = database.find_study(spec.name)
         if study is not None and to_write:
-            _refuse_held(database, study)
+            refuse_held(database, study)
         if study is not None and not fresh:
             _refuse_changes(study, identity)
         return None if fresh else study
@@ -105,7 +99,7 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
             study = database.find_study(spec.name) or database.add_study(
                 spec.name, task=spec.task, identity=identity, spec=spec.model_dump(mode="json"), output=folder.root
             )
-            _refuse_held(database, study)
+            refuse_held(database, study)
             database.set_lease(study, this_process())
             session = Session(spec, folder, database, study)
             database.update_study(study, output=str(folder.root), spec=spec.model_dump(mode="json"))
@@ -194,45 +188,3 @@ def _rename(source: Path, target: Path) -> None:
         raise StudyConflictError(
             f"cannot be moved to {shown_path(target)}: {error.strerror}", where=Where(source)
         ) from None
-
-
-def _refuse_held(database: Database, study: StudyRow) -> None:
-    """The study's row has one writer, too: the folder's lock does not help with another folder or machine."""
-    owner, seen_s = database.lease(study)
-    if owner and _is_alive(owner, seen_s=seen_s):
-        raise StudyConflictError(
-            f"the study {study.name} is being written by process {owner['pid']} on {owner['host']}",
-            where=Where(Path(study.output)),
-            fix="Wait for it, or stop it: both would write the same cells",
-        )
-
-
-def _is_alive(owner: Mapping[str, Any], *, seen_s: float) -> bool:
-    """Whether the holder of a lease can still be at work; one on another machine is believed for LEASE_S seconds.
-
-    One on this machine is asked for by its number, and not by when it was seen: it may stand still, as after Ctrl-Z.
-    """
-    me = this_process()
-    if owner["host"] != me["host"]:
-        return seen_s < LEASE_S
-    if owner["pid"] == os.getpid():
-        return False
-    try:
-        holder = psutil.Process(owner["pid"])
-        # A killed process whose parent has not asked for it yet (in a container, maybe never) is a zombie, and dead.
-        return holder.status() != psutil.STATUS_ZOMBIE and abs(owner["started"] - process_started(holder.pid)) < SAME_S
-    except psutil.Error:
-        return False
-
-
-def this_process() -> dict[str, Any]:
-    """Host, pid and start of this process: a pid alone is given to another one some day."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": process_started(os.getpid())}
-
-
-def process_started(pid: int) -> float:
-    """When a process began, in seconds; on Linux since the machine did, which no setting of the clock moves."""
-    if not sys.platform.startswith("linux"):
-        return float(psutil.Process(pid).create_time())
-    since_boot = psutil.boot_time()  # first: psutil makes its dates of the one that was asked for last
-    return float(psutil.Process(pid).create_time()) - float(since_boot)
