@@ -26,7 +26,7 @@ SEED_FILES = {
     *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     *("train_results.json", "eval_results.json", "test_results.json", "all_results.json"),
     *("test_predictions.txt", "eval_predictions.jsonl", "test_predictions.jsonl"),
-    *("trainer_state.json", "training_args.bin", "spec.yaml", "environment.json"),
+    *("trainer_state.json", "training_args.bin", "spec.yaml", "environment.json", "README.md"),
 }
 
 

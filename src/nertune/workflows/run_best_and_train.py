@@ -12,9 +12,10 @@ from typing import Any
 
 from nertune.errors import NertuneError, StudyConflictError, Where
 from nertune.protocols import protocol_name
+from nertune.report.card import CARD, card_text
 from nertune.report.progress import Progress
 from nertune.results.database import CellRow
-from nertune.results.files import read_json, write_csv, write_json
+from nertune.results.files import read_json, write_csv, write_json, write_text
 from nertune.results.outcomes import FinalOutcome
 from nertune.results.seed_folders import DONE
 from nertune.results.summary import size_rows, summarise_seeds, summarise_sizes
@@ -168,11 +169,21 @@ def _conclude(
         **({"sizes": summarise_sizes(sizes)} if sizes else {}),
     }
     write_json(session.folder.summary, summary)
+    _write_cards(chosen.spec, seeds, summary=summary)
     if sizes:
         rows, columns = size_rows(sizes)
         write_csv(session.folder.sizes, rows, columns=columns)
     shutil.rmtree(session.folder.candidates, ignore_errors=True)
     return FinalOutcome(spec, tuple(seeds), summary, failed, session.folder.root)
+
+
+def _write_cards(spec: StudySpec, seeds: Sequence[Mapping[str, Any]], *, summary: Mapping[str, Any]) -> None:
+    """A model card in the folder of each seed: it tells of all of them, and is written when they are known."""
+    for row in seeds:
+        folder = Path(row["folder"])
+        config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
+        made = read_json(folder / "environment.json")
+        write_text(folder / CARD, card_text(spec, seed=row["seed"], summary=summary, config=config, made=made))
 
 
 def _rows_of_sizes(
