@@ -192,7 +192,9 @@ def chosen_studies(database: Database, record: Record) -> list[StudyRow]:
     near = closest(record.study, names)
     known = f"Did you mean {near}?" if near else f"It knows: {', '.join(names[:SHOWN_NAMES]) or 'no study yet'}"
     raise StudyConflictError(
-        f"knows no study {record.study}", where=Where(Path(record.storage)) if _is_file(record) else None, fix=known
+        f"the record knows no study {record.study}",
+        where=Where(Path(record.storage)) if _is_file(record) else None,
+        fix=known,
     )
 
 
