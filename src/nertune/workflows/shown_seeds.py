@@ -89,7 +89,7 @@ def show_mistakes(
     if not files:
         return empty
     found = (_of_entities if spec.task == "token" else _of_classes)(files, splits=splits)
-    return {**empty, **found, "thresholds": _thresholds(StudyFolder(spec.output), summary)}
+    return {**empty, **found, "thresholds": _thresholds(spec, summary)}
 
 
 # ---- scores
@@ -278,12 +278,13 @@ def _most_sure(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[
     ]
 
 
-def _thresholds(folder: StudyFolder, summary: Record) -> list[dict[str, Any]]:
+def _thresholds(spec: StudySpec, summary: Record) -> list[dict[str, Any]]:
     """Of each label of multi-label texts: threshold and F1 on dev, and those of the best one; means over seeds."""
     tables = []
     for name in summary["folders"].values():
-        used, path = _used_thresholds(folder.root / name / CONFIG), folder.root / name / FILES["dev"]
-        if used and path.exists() and (file := read_predictions(path)).task == "sequence":
+        path = spec.output / name / FILES["dev"]
+        if path.exists() and (file := read_predictions(path)).task == "sequence" and file.problem == "multi_label":
+            used = _used_thresholds(spec, file, config=path.with_name(CONFIG))
             sure = [dict(zip(file.labels, own, strict=True)) for own in file.probabilities]
             tables.append(best_thresholds(file.classes[0], sure, used=used))
     return [
@@ -292,13 +293,14 @@ def _thresholds(folder: StudyFolder, summary: Record) -> list[dict[str, Any]]:
     ]
 
 
-def _used_thresholds(config: Path) -> dict[str, float]:
-    """Label -> threshold, as a saved model holds them; empty where labels exclude one another."""
-    if not config.exists():
-        return {}
-    heads = read_json(config).get("nertune", {}).get("heads", {}).values()
-    return {
+def _used_thresholds(spec: StudySpec, file: Predictions, *, config: Path) -> dict[str, float]:
+    """Label -> threshold: as the saved model holds them, else as the study says."""
+    heads = read_json(config).get("nertune", {}).get("heads", {}).values() if config.exists() else ()
+    kept = {
         label: threshold
         for head in heads
         for label, threshold in zip(head["labels"], head.get("thresholds") or (), strict=False)
+        if label in file.labels
     }
+    usual = 0.5 if spec.model.threshold == "tuned" else spec.model.threshold
+    return kept or dict.fromkeys(file.labels, usual)
