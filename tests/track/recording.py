@@ -19,6 +19,7 @@ READ_AIM = """
 import json, sys
 from aim import Repo
 from aim.sdk.index_manager import RepoIndexManager
+from aim.storage.context import Context
 repo = Repo.from_path(sys.argv[1])
 index = RepoIndexManager.get_index_manager(repo)
 for name in repo.list_all_runs():
@@ -28,10 +29,23 @@ for run in repo.iter_runs():
     metrics = {}
     for metric in run.metrics():
         steps, (values, epochs) = metric.data.view(("val", "epoch")).items_list()
-        metrics[metric.context["subset"] + "/" + metric.name] = sorted(zip(steps, values, epochs))
+        context = metric.context.to_dict()
+        where = [context[key] for key in ("subset", "label") if key in context]
+        metrics["/".join([*where, metric.name])] = sorted(zip(steps, values, epochs))
+    told = run.collect_sequence_info(("texts", "images"))
+    texts = {
+        text["name"]: [one.data for one in run.get_text_sequence(text["name"], Context({})).values.tolist()]
+        for text in told["texts"]
+    }
+    images = {}
+    for image in told["images"]:
+        steps = run.get_image_sequence(image["name"], Context(image["context"])).values.tolist()
+        sizes = [shown.to_pil_image().size for shown in steps if shown is not None]
+        images["/".join([*image["context"].values(), image["name"]])] = sizes
     found.append({
         "name": run.name, "experiment": run.experiment, "tags": sorted(run.tags), "parameters": run[...],
-        "is_active": run.active, "seconds": run.duration, "metrics": metrics,
+        "is_active": run.active, "seconds": run.duration, "metrics": metrics, "description": run.description,
+        "texts": texts, "images": images,
     })
 print(json.dumps(found))
 """
@@ -59,7 +73,8 @@ def add_epoch(database: Database, attempt: AttemptRow, *, epoch: int) -> None:
 
 
 def complete(database: Database, attempt: AttemptRow, **scores: float) -> None:
-    found = {split: SplitScores({"f1": value}) for split, value in scores.items()}
+    labels = {"Gene": {"f1": 0.75, "recall": 0.5, "support": 4}}
+    found = {split: SplitScores({"f1": value}, labels if split == "dev" else {}) for split, value in scores.items()}
     how = Settlement("complete", "complete", seconds=63.5, best_epoch=2.0, best_step=20, scores=found)
     database.settle(attempt, how)
 
@@ -86,7 +101,8 @@ def projected_steps(folder: Path) -> int:
 def read_aim(folder: Path) -> dict[str, dict[str, Any]]:
     """The Aim runs below a folder by name."""
     command = [sys.executable, "-c", READ_AIM, str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=aim_environment(), check=True)
+    ended = subprocess.run(command, capture_output=True, text=True, env=aim_environment())
+    assert ended.returncode == 0, ended.stderr
     runs = json.loads(ended.stdout)
     assert len({run["name"] for run in runs}) == len(runs)
     return {run["name"]: run for run in runs}

@@ -22,6 +22,7 @@ from recording import (
 )
 
 from nertune.results.database import Database, Settlement, StudyRow
+from nertune.results.files import write_json_lines
 from nertune.results.records import SplitScores
 from nertune.track.follower import nest
 from nertune.track.projector import rebuild
@@ -67,7 +68,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
 
 def test_every_attempt_is_one_run_of_the_studys_experiment(runs: dict[str, dict[str, Any]]) -> None:
     names = {"trial-0000", "trial-0001", "trial-0001-2", "bert-tiny_8_1e-05_2_3", "trial-0002"}
-    assert set(runs) == names
+    assert set(runs) == names | {"tiny"}  # and one that stands for the study
     assert {run["experiment"] for run in runs.values()} == {"tiny"}
 
 
@@ -76,6 +77,7 @@ def test_metrics_are_exactly_those_of_the_record(runs: dict[str, dict[str, Any]]
         "train/loss": [[5, 1.0, 0.5], [15, 0.5, 1.5]],
         "dev/loss": [[10, 2.0, 1.0], [20, 1.0, 2.0]],
         "dev/f1": [[10, 0.5, 1.0], [20, 1 - 1 / 3, 2.0]],
+        "dev/Gene/label_f1": [[20, 0.75, 2.0]],
     }
 
 
@@ -94,36 +96,54 @@ def test_parameters_are_those_of_the_record_with_their_types(runs: dict[str, dic
         "data": {"keep": ["Gene", "Drug"]},
         **{"study": "tiny", "stage": "search", "cell": 0, "attempt": 1, "seed": 42, "state": "complete"},
         **{"seconds": 63.5, "cause": None, "message": None, "best_epoch": 2.0, "best_step": 20},
+        "searched": {"train": {"batch_size": 8}},
         "scores": {"dev": {"f1": 0.75}},
     }
+    assert runs["trial-0000"]["description"] == "batch size 8"
 
 
 def test_a_seed_run_tells_its_test_scores(runs: dict[str, dict[str, Any]]) -> None:
     told = runs["bert-tiny_8_1e-05_2_3"]
-    assert told["tags"] == ["best"]
+    assert told["tags"] == ["best", "seed", "tiny"]
     assert told["parameters"]["seed"] == 3
     assert told["parameters"]["scores"] == {"dev": {"f1": 0.75}, "test": {"f1": 0.5}}
 
 
 def test_a_failed_attempt_tells_why(runs: dict[str, dict[str, Any]]) -> None:
     told = runs["trial-0001-2"]
-    assert told["tags"] == ["failed", "search"]
+    assert told["tags"] == ["failed", "search", "tiny"]
     assert [told["parameters"][key] for key in ("state", "cause", "attempt")] == ["failed", "nan", 2]
     assert told["parameters"]["message"] == "loss is nan at step 7"
 
 
 def test_an_attempt_whose_coordinator_died_is_lost(runs: dict[str, dict[str, Any]]) -> None:
     assert runs["trial-0001"]["parameters"]["state"] == "lost"
-    assert runs["trial-0001"]["tags"] == ["failed", "search"]
+    assert runs["trial-0001"]["tags"] == ["failed", "search", "tiny"]
 
 
 def test_no_run_stays_in_progress_once_nobody_follows(runs: dict[str, dict[str, Any]]) -> None:
-    assert [run["is_active"] for run in runs.values()] == [False] * 5
+    assert [run["is_active"] for run in runs.values()] == [False] * 6
     assert runs["trial-0002"]["parameters"]["state"] == "running"
 
 
 def test_a_runs_duration_is_that_of_the_fit(runs: dict[str, dict[str, Any]]) -> None:
     assert runs["trial-0000"]["seconds"] == pytest.approx(63.5)
+
+
+def test_the_study_is_a_run_that_tells_the_best_setting(runs: dict[str, dict[str, Any]]) -> None:
+    told = runs["tiny"]
+    assert told["tags"] == ["study", "tiny"]
+    assert told["description"] == "Best: batch size 8 (trial 0), dev F1 0.7500; " + "; ".join(
+        f"{split} F1 of the seeds {mean}" for split, mean in (("dev", "0.7500"), ("test", "0.5000"))
+    )
+    assert "Best setting: trial 0, dev F1 0.7500 at epoch 2\ntrain.batch_size: 8\n" in told["texts"]["best setting"][-1]
+    assert told["parameters"]["best"]["searched"] == {"train": {"batch_size": 8}}
+    assert told["parameters"]["stage"] == "study"
+
+
+def test_the_best_trial_alone_is_tagged_so_among_the_trials(runs: dict[str, dict[str, Any]]) -> None:
+    trials = {name: run["tags"] for name, run in runs.items() if "search" in run["tags"]}
+    assert [name for name, tags in trials.items() if "best" in tags] == ["trial-0000"]
 
 
 def test_dotted_keys_become_nested_parameters() -> None:
@@ -146,10 +166,38 @@ def test_runs_made_anew_replace_the_old_ones_and_no_others(tmp_path: Path) -> No
         rebuild(tmp_path / "aim", storage=str(tmp_path / name / "nertune.db"))
     rebuild(tmp_path / "aim", storage=str(tmp_path / "mine" / "nertune.db"))
     runs = read_aim(tmp_path / "aim")
-    assert {name: run["metrics"]["dev/loss"] for name, run in runs.items()} == {
+    assert {name: run["metrics"]["dev/loss"] for name, run in runs.items() if "search" in run["tags"]} == {
         "mine-0000": [[10, 2.0, 1.0]],
         "other-0000": [[10, 2.0, 1.0]],
     }
+
+
+@pytest.mark.slow
+def test_figures_are_images_also_when_the_runs_are_made_anew_and_a_better_trial_takes_the_tag(tmp_path: Path) -> None:
+    database, study = new_record(tmp_path)
+    for number, score in enumerate((0.5, 0.75, 0.25, 0.5)):
+        point = {"train.batch_size": (8, 16)[number % 2], "train.learning_rate": (1e-5, 1e-4)[number // 2]}
+        cell = database.add_cell(study, stage="search", number=number, point=point, point_id=str(number), seed=42)
+        complete(database, open_fit(database, study, cell, name=f"trial-{number:04d}"), dev=score)
+        if number == 0:
+            first = projector_of(tmp_path)
+            first.start()
+            assert first.finish(timeout_s=60), (tmp_path / "logs" / "aim.log").read_text()
+    seed = open_fit(database, study, new_cell(database, study, stage="final", seed=1), name="seed-1")
+    write_json_lines(tmp_path / "out" / "seed-1" / "eval_predictions.jsonl", [{"gold": "a", "predicted": "b"}])
+    complete(database, seed, dev=0.5)
+    second = projector_of(tmp_path)
+    second.start()
+    assert second.finish(timeout_s=60), (tmp_path / "logs" / "aim.log").read_text()
+    told = read_aim(tmp_path / "aim")
+    assert ["best" in told[f"trial-{number:04d}"]["tags"] for number in range(4)] == [False, True, False, False]
+    assert {name: list(run["images"]) for name, run in told.items() if run["images"]} == {
+        "tiny": ["dev/heat map"],
+        "seed-1": ["dev/confusion"],
+    }
+    assert rebuild(tmp_path / "aim", storage=str(tmp_path / "nertune.db")) is None
+    anew = read_aim(tmp_path / "aim")
+    assert [(name, key) for name in told for key in told[name] if anew[name][key] != told[name][key]] == []
 
 
 @pytest.mark.slow
@@ -162,7 +210,8 @@ def test_a_study_moved_aside_keeps_its_runs_under_its_new_name(tmp_path: Path) -
     projector = projector_of(tmp_path)
     projector.start()
     assert projector.finish(timeout_s=60)
-    assert read_aim(tmp_path / "aim")["trial-0000"]["experiment"] == "tiny@1"
+    told = read_aim(tmp_path / "aim")["trial-0000"]
+    assert (told["experiment"], told["tags"]) == ("tiny@1", ["best", "search", "tiny@1"])
 
 
 @pytest.mark.slow

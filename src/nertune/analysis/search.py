@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from nertune.spec.space import Choices, Dimension, Range
 
 MOST_VALUES = 12  # of a key on a side of the heat map; numbers that have more are put together
-N_BINS = 8
+DECADES = 20  # numbers that span more, from low to high, are put together by their ratios
 NEAR_EDGE = 0.05  # of a range: so near to its end, the best value may lie beyond
 MANY = 20  # trials: an order of importance from fewer is guesswork
 
@@ -29,28 +29,35 @@ class Trial:
 
 
 def heat_map(trials: Sequence[Trial], keys: Sequence[str], *, score: str, minimised: bool) -> dict[str, Any] | None:
-    """The best score at each pair of values of two keys, over all values of the others; None for fewer keys.
+    """The best score at each pair of values of the first two keys that vary, over all values of the others.
 
-    keys  the one with fewer values becomes the columns
+    Of a key with more than MOST_VALUES numbers, near ones are put together. The key with fewer values has the columns.
+
+    keys     the ones that matter first
+    Returns  as `report.plots.heat_map` takes it, with the names of the `others`; None where fewer than two keys vary
     """
-    if len(keys) < 2:
+    values = {key: _values(trial.point[key] for trial in trials if key in trial.point) for key in keys}
+    varied = [key for key in keys if len(values[key]) > 1]
+    if len(varied) < 2:
         return None
-    sides = {key: _Side.of(key, trials) for key in keys[:2]}
-    rows, columns = sorted(sides.values(), key=lambda side: -len(side.names))
-    cells: list[list[Trial | None]] = [[None] * len(columns.names) for _ in rows.names]
+    groups = {key: _grouping(values[key]) for key in varied[:2]}
+    sides = {key: _values(groups[key](value) for value in values[key]) for key in groups}
+    rows, columns = sorted(sides, key=lambda key: -len(sides[key]))
+    found: dict[tuple[str, str], Trial] = {}
     for trial in trials:
-        row, column = rows.place(trial), columns.place(trial)
-        if row is not None and column is not None:
-            cells[row][column] = _better(cells[row][column], trial, minimised=minimised)
+        if rows in trial.point and columns in trial.point:
+            place = (_id(groups[rows](trial.point[rows])), _id(groups[columns](trial.point[columns])))
+            found[place] = _better(found.get(place), trial, minimised=minimised)
+    chosen = [[found.get((_id(one), _id(other))) for other in sides[columns]] for one in sides[rows]]
     return {
         "score": score,
-        "rows": rows.key,
-        "columns": columns.key,
-        "row_values": list(rows.names),
-        "column_values": list(columns.names),
-        "cells": [[None if one is None else one.score for one in row] for row in cells],
-        "trials": [[None if one is None else one.number for one in row] for row in cells],
-        "others": [key for key in _keys_of(trials) if key not in sides],
+        "rows": rows,
+        "columns": columns,
+        "row_values": sides[rows],
+        "column_values": sides[columns],
+        "cells": [[None if one is None else one.score for one in row] for row in chosen],
+        "trials": [[None if one is None else one.number for one in row] for row in chosen],
+        "others": [key for key in varied if key not in groups],
     }
 
 
@@ -108,41 +115,6 @@ def values_at_edges(dimensions: Iterable[Dimension], best: Mapping[str, Any]) ->
 # ---- the sides of the heat map
 
 
-@dataclass(frozen=True)
-class _Side:
-    """The values of a key in their order; `upper`: of numbers that were put together, the end of each group."""
-
-    key: str
-    names: tuple[str, ...]
-    values: tuple[Any, ...] = ()
-    upper: tuple[float, ...] = ()
-
-    @classmethod
-    def of(cls, key: str, trials: Sequence[Trial]) -> _Side:
-        values = sorted({_hashable(trial.point[key]) for trial in trials if key in trial.point}, key=_in_order)
-        if len(values) <= MOST_VALUES or not all(map(_is_number, values)):
-            return cls(key, tuple(map(_name, values)), values=tuple(values))
-        ends = _even_ends([float(value) for value in values])
-        names = [f"{low:.2g} – {high:.2g}" for low, high in pairwise(ends)]
-        return cls(key, tuple(names), upper=tuple(ends[1:]))
-
-    def place(self, trial: Trial) -> int | None:
-        if self.key not in trial.point:
-            return None
-        value = _hashable(trial.point[self.key])
-        if not self.upper:
-            return self.values.index(value)
-        return next((place for place, end in enumerate(self.upper) if value <= end), len(self.upper) - 1)
-
-
-def _even_ends(values: Sequence[float]) -> list[float]:
-    """Ends of N_BINS groups as wide as one another, by their logarithms where the numbers span more than a decade."""
-    low, high = values[0], values[-1]
-    if low > 0 and high / low > 10:
-        return [low * (high / low) ** (number / N_BINS) for number in range(N_BINS + 1)]
-    return [low + (high - low) * number / N_BINS for number in range(N_BINS + 1)]
-
-
 def _better(known: Trial | None, other: Trial, *, minimised: bool) -> Trial:
     """The one with the better score; one without any where there is no other, for its cause is of interest."""
     if known is None or known.score is None:
@@ -153,8 +125,32 @@ def _better(known: Trial | None, other: Trial, *, minimised: bool) -> Trial:
     return other if is_better else known
 
 
-def _keys_of(trials: Sequence[Trial]) -> list[str]:
-    return list(dict.fromkeys(key for trial in trials for key in trial.point))
+def _values(found: Iterable[Any]) -> list[Any]:
+    """Different values: numbers rising, all else as they come."""
+    values = list({_id(value): value for value in found}.values())
+    return sorted(values) if all(map(_is_number, values)) else values
+
+
+def _id(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _grouping(values: Sequence[Any]) -> Callable[[Any], Any]:
+    """What stands for a value: itself, or of many numbers the nearest of 1, 2, 5, 10 …, or of even steps."""
+    if len(values) <= MOST_VALUES or not all(map(_is_number, values)):
+        return lambda value: value
+    low, high = values[0], values[-1]
+    if low > 0 and high / low >= DECADES:
+        return _round_to_1_2_5
+    step = (high - low) / (MOST_VALUES - 2)
+    return lambda value: float(f"{low + step * round((value - low) / step):.3g}")
+
+
+def _round_to_1_2_5(value: float) -> float:
+    """The nearest by ratio."""
+    power = math.floor(math.log10(value))
+    near = [float(f"{digit}e{power}") for digit in (1, 2, 5)] + [float(f"1e{power + 1}")]
+    return min(near, key=lambda number: abs(math.log(value / number)))
 
 
 # ---- values
@@ -182,17 +178,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _hashable(value: Any) -> Any:
-    """The value, or its text where it is a list or mapping: equal values stay equal."""
-    return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
-
-
 def _in_order(value: Any) -> tuple[bool, float, str]:
     """Numbers by size before all else, which goes by its text."""
     if _is_number(value):
         return False, float(value), ""
     return True, 0.0, str(value)
-
-
-def _name(value: Any) -> str:
-    return format(value, ".6g") if isinstance(value, float) else str(value)

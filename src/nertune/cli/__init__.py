@@ -327,10 +327,21 @@ def ui(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make the Aim runs of the study's record anew first")
     ] = False,
+    optuna: Annotated[
+        bool, typer.Option("--optuna", help="The Optuna dashboard instead, over a copy of the study's trials")
+    ] = False,
 ) -> None:
     """The Aim UI over the runs, on this machine only, until Ctrl-C."""
     from nertune.workflows.run_ui import ui as serve
-    from nertune.workflows.run_ui import ui_of_study
+    from nertune.workflows.run_ui import ui_of_optuna, ui_of_study
+
+    if optuna:
+        if study is None:
+            raise UserError("--optuna needs to know whose trials", fix="nertune ui STUDY --optuna")
+        if rebuild:
+            raise UserError("--rebuild makes Aim runs, which --optuna does not show", fix="Leave one of them out")
+        ui_of_optuna(study, host=host, port=port, say=typer.echo)
+        return
 
     if study is not None:
         ui_of_study(study, host=host, port=port, is_rebuilt=rebuild, say=typer.echo)

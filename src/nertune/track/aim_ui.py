@@ -1,7 +1,8 @@
 """Aim's web UI over the runs, in a process of its own: `python -m nertune.track.aim_ui FOLDER HOST PORT`.
 
-It is `aim up` with one addition: a Content-Security-Policy. Aim 3.29 sends no telemetry, but its page asks other
-servers for a script, a font and news. Nothing leaves this machine (design, section 9), and offline the page would wait.
+It is `aim up` with two additions. A Content-Security-Policy: Aim 3.29 sends no telemetry, but its page asks other
+servers for a script, a font and news; nothing leaves this machine (design, section 9), and offline the page would wait.
+And bookmarks of ours, see `aim_views`.
 The end of standard input ends the server and its children.
 """
 
@@ -12,10 +13,12 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
+from nertune.track.aim_views import add_views
 from nertune.track.projector import aim_environment
 
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
@@ -39,6 +42,7 @@ def make_app() -> Callable[..., Awaitable[None]]:
     from aim.web.api import create_app
 
     app = create_app()
+    offer_views()
 
     async def closed_app(scope: Message, receive: Any, send: Callable[[Message], Awaitable[None]]) -> None:
         async def send_with_policy(message: Message) -> None:
@@ -49,6 +53,17 @@ def make_app() -> Callable[..., Awaitable[None]]:
         await app(scope, receive, send_with_policy)
 
     return closed_app
+
+
+def offer_views() -> None:
+    """Add our bookmarks to the UI's database. Where it cannot be written, the UI goes on without them."""
+    from aim.web.api.db import get_contexted_session
+
+    try:
+        with get_contexted_session() as session:
+            add_views(session)
+    except Exception:
+        traceback.print_exc()
 
 
 def serve(folder: str, *, host: str, port: str) -> None:

@@ -15,6 +15,7 @@ import json
 import os
 import select
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,11 +23,13 @@ from typing import Any, Protocol
 
 from nertune.results.database import ATTEMPTS, CELLS, Database, StudyRow, open_database
 from nertune.results.files import read_json, write_json
+from nertune.track.overview import tell_study
 
 STUCK_S = 120.0  # a round that takes longer hangs (Aim on a full disk does): the process ends itself
 TAGS = {"search": "search", "candidate": "candidate", "final": "best", "size": "size"}
 FAILED = ("failed", "lost")
 STEPS_AT_ONCE = 10_000
+SUM_UP_S = 60.0  # between two looks at the study as a whole
 
 Row = Mapping[str, Any]
 
@@ -49,6 +52,12 @@ class Writer(Protocol):
 
     def leave(self, run: Any) -> None:
         """Close a run that the record does not end: nobody follows it any more."""
+
+    def sum_up(self, told: Mapping[str, Any]) -> None:
+        """Tell of the study as a whole.
+
+        told  see `overview.tell_study`
+        """
 
 
 class Follower:
@@ -82,7 +91,8 @@ class Follower:
             fcntl.flock(self._lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BlockingIOError(f"the study {study.name} is running and writes its runs itself") from None
-        self.done, self.cursors = self._load()
+        self._next_look = time.monotonic()
+        self.done, self.cursors, self.summary = self._load()
 
     def poll(self) -> None:
         """Tell what the record holds by now."""
@@ -97,6 +107,20 @@ class Follower:
             self._save()
         faulthandler.cancel_dump_traceback_later()
 
+    def sum_up(self, *, at_once: bool = True) -> None:
+        """Tell of the study as a whole where there is news, now or every SUM_UP_S."""
+        if not at_once and time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + SUM_UP_S
+        told = tell_study(self.study, database=self._database)
+        summary = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        if summary != self.summary:
+            faulthandler.dump_traceback_later(STUCK_S, exit=True)
+            self._writer.sum_up(told)
+            faulthandler.cancel_dump_traceback_later()
+            self.summary = summary
+            self._save()
+
     def close(self) -> None:
         """Close what is still open, so that no run stays in progress for ever, and free the study."""
         for run in self.open.values():
@@ -107,7 +131,7 @@ class Follower:
     def forget(self) -> None:
         """Know nothing of what was told."""
         self._state_file.unlink(missing_ok=True)
-        self.done, self.cursors = self._load()
+        self.done, self.cursors, self.summary = self._load()
 
     def _pending(self) -> list[Row]:
         """Runs that are new or were open at the last look; a final state is read before the steps, which precede it."""
@@ -152,25 +176,25 @@ class Follower:
         self.cursors.pop(row["id"], None)
         self.done.add(row["id"])
 
-    def _load(self) -> tuple[set[int], dict[int, int]]:
-        """What was told before."""
+    def _load(self) -> tuple[set[int], dict[int, int], str | None]:
+        """What was told before: runs, the last step of those that are open, and a digest of the study as a whole."""
         with contextlib.suppress(FileNotFoundError, ValueError):
             state = read_json(self._state_file)
             if state.get("known_as") == self._known_as:
                 told = state["cursors"] if self._continues else {}
-                return set(state["done"]), {int(run): step for run, step in told.items()}
-        return set(), {}
+                return set(state["done"]), {int(run): step for run, step in told.items()}, state.get("summary")
+        return set(), {}, None
 
     def _save(self) -> None:
         if not self._state_file.parent.is_dir():  # not to be made anew, or it would vouch for runs that are gone
             raise FileNotFoundError(f"the folder {self._state_file.parent} was removed")
         state = {"known_as": self._known_as, "done": sorted(self.done), "cursors": self.cursors}
-        write_json(self._state_file, state)
+        write_json(self._state_file, {**state, "summary": self.summary})
 
 
 def attempt_facts(attempt_id: int, *, database: Database) -> dict[str, Any]:
-    """Cell number, number of the attempt, and how it ended; the best epoch only of the cell's last attempt."""
-    columns = (CELLS.c.number.label("cell"), CELLS.c.attempts, CELLS.c.best_epoch, CELLS.c.best_step)
+    """Cell number and point, number of the attempt, how it ended; the best epoch only of the cell's last attempt."""
+    columns = (CELLS.c.number.label("cell"), CELLS.c.point, CELLS.c.attempts, CELLS.c.best_epoch, CELLS.c.best_step)
     mine = (ATTEMPTS.c.number.label("attempt"), ATTEMPTS.c.cause, ATTEMPTS.c.message)
     query = CELLS.join(ATTEMPTS, ATTEMPTS.c.cell_id == CELLS.c.id).select().with_only_columns(*columns, *mine)
     with database.read() as connection:
@@ -222,6 +246,7 @@ def follow(order: Mapping[str, Any], *, open_follower: Callable[[StudyRow, Datab
     while not is_last:
         is_last = is_told_to_finish(coordinator, timeout_s=order["poll_s"])
         follower.poll()
+        follower.sum_up(at_once=is_last)
     follower.close()
     return 0
 

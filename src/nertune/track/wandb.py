@@ -77,6 +77,9 @@ class WandbWriter:
     def leave(self, run: Any) -> None:
         run.finish(exit_code=1)
 
+    def sum_up(self, told: Mapping[str, Any]) -> None:  # noqa: ARG002  # a project has pages for that
+        return
+
 
 def run_config(row: Row, *, study: StudyRow, facts: Row) -> dict[str, Any]:
     """What was decided before a run of the record began."""

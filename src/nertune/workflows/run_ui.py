@@ -1,4 +1,4 @@
-"""`nertune ui`: Aim's web UI over the runs, until Ctrl-C."""
+"""`nertune ui`: Aim's web UI over the runs, or Optuna's dashboard over the trials, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from nertune.errors import NertuneError, UserError, Where, shown_path
+from nertune.results.database import open_database
 from nertune.spec.load import load_study
 from nertune.track.aim_ui import start_server
 from nertune.track.projector import rebuild
@@ -77,6 +79,37 @@ def ui_of_study(
             fix=f"Write track: {{aim: logs}} there, then: nertune ui {study_file} --rebuild",
         )
     ui(study.track.aim, host=host, port=port, rebuild_from=study.storage if is_rebuilt else None, say=say)
+
+
+def ui_of_optuna(
+    study_file: Path, *, host: str = "127.0.0.1", port: int = 43800, say: Callable[[str], None] = print
+) -> None:
+    """Serve the Optuna dashboard over a copy of what a study's record holds now.
+
+    say     is given the address, once it answers
+    Raises  UserError when there is no record or no finished trial in it, the package is missing, or the address taken
+    """
+    if find_spec("optuna_dashboard") is None:
+        raise UserError(
+            "--optuna: the package optuna-dashboard is not installed",
+            fix="pip install 'nertune[optuna-dashboard]'",
+        )
+    from nertune.search.dashboard import copy_view, make_dashboard  # Optuna takes a while
+
+    storage = load_study(study_file).storage
+    open_database(storage, must_exist=True).close()
+    check_address(host, port=port)
+    with tempfile.TemporaryDirectory(prefix="nertune-optuna-") as folder:
+        copy = Path(folder) / "optuna.db"
+        if not copy_view(storage, path=copy):
+            raise UserError(
+                "no trial is finished yet", where=Where(study_file), fix=f"nertune search {shown_path(study_file)}"
+            )
+        with make_dashboard(copy, host=host, port=port) as server:
+            say(f"Optuna dashboard: http://{host}:{port}   (a copy, as the record is now; Ctrl-C ends it)")
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
+            say("Optuna dashboard ended.")
 
 
 def check_address(host: str, *, port: int) -> None:
