@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import nertune.models.environment  # before a fixture imports transformers
 from nertune.data.examples import SequenceExample, Span, Split, TokenExample
 from nertune.errors import Where
 from nertune.spec.study import StudySpec
+
+# How long an example takes says nothing where several tests share two cores.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 PLACES, PEOPLE = ("Oslo", "New York", "Lima", "Cape Town"), ("Ada", "Alan Turing", "Grace Hopper", "Emmy")
 SENTENCES = (
