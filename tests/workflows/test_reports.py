@@ -176,6 +176,15 @@ def test_data_that_are_no_longer_those_of_the_models_show_no_texts(tmp_path: Pat
     assert ("test changed since" if change == "edited" else "cannot be read") in notes[0]
 
 
+def test_data_that_changed_after_the_search_are_told(tmp_path: Path) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    record_search(path, [(POINTS[0], complete(0.5))])
+    train = tmp_path / "data" / "train.txt"
+    train.write_text(train.read_text(encoding="utf-8").replace("met", "saw"), encoding="utf-8")
+    shown = " ".join(read_page(report(path, tell=lambda line: None)).texts)
+    assert "Train changed since the models were trained" in shown
+
+
 def test_a_study_without_a_score_has_a_report_too(tmp_path: Path) -> None:
     path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
     record_search(path, [(POINTS[0], failed("diverged", "loss is nan"))])

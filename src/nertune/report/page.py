@@ -14,7 +14,7 @@ from nertune.report.grids import count_text, cut_text, share_text
 from nertune.report.plots import FORMATS, STUDY_PLOTS, save_study_plot
 from nertune.report.plots.drawing import INK, PALE
 from nertune.report.plots.heat_map import square_colours
-from nertune.report.study_grids import SECTIONS, report_markdown
+from nertune.report.sections import SECTIONS, report_markdown
 from nertune.report.text import duration_text, safe_text, score_name, score_text, short_key, value_text
 from nertune.results.files import replace_folder, write_json, write_text
 
@@ -23,6 +23,7 @@ Record = Mapping[str, Any]
 PAGE, MARKDOWN, FIGURES, PLOTS_FOLDER = "index.html", "report.md", "report.json", "plots"
 TEMPLATE = "page.html.j2"
 THEMED = {INK: "currentColor", PALE: "var(--line)", "#E8E8E8": "var(--grid)"}  # colours that follow light and dark
+CONTEXT = 25  # words that are shown before and after a mistake
 MOST_LETTERS = 5000  # different ones in labels and values; no text has more
 
 
@@ -98,9 +99,6 @@ def marked_words(mistake: Record) -> list[tuple[str, str]]:
         else:
             runs.append((kind, safe_text(words[place])))
     return [*runs, *([("", "…")] if end < len(words) else [])]
-
-
-CONTEXT = 25  # words before and after a mistake
 
 
 def _inline(name: str, folder: Path) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nertune.data.corpus import read_corpus
-from nertune.data.examples import Corpus, Example
+from nertune.data.examples import Corpus, Example, TokenExample
 from nertune.errors import NertuneError, StudyConflictError, Where, shown_path
 from nertune.protocols.kfold import splits_to_read
 from nertune.report.page import write_report
@@ -18,8 +19,8 @@ from nertune.results.records import without_nan
 from nertune.scores import is_minimised
 from nertune.spec.load import dump_study, load_study
 from nertune.spec.study import StudySpec
-from nertune.workflows.shown_search import show_search
-from nertune.workflows.shown_seeds import show_mistakes, show_seeds
+from nertune.workflows.told_search import told_of_search
+from nertune.workflows.told_seeds import told_of_mistakes, told_of_seeds
 
 Tell = Callable[[str], None]
 Record = Mapping[str, Any]
@@ -74,9 +75,9 @@ def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file:
         "objective": spec.search.objective,
         "minimised": is_minimised(spec.search.objective),
         "written": now(),
-        **show_search(spec, study, database),
-        **show_seeds(spec, summary),
-        **show_mistakes(spec, summary, splits=splits),
+        **told_of_search(spec, study, database),
+        **told_of_seeds(spec, summary),
+        **told_of_mistakes(spec, summary, splits=splits),
         "cost": _cost(database, study, summary),
         "next": _next(summary, study_file=study_file),
         "made": {**made, "splits": _splits(corpus)},
@@ -112,7 +113,9 @@ def _next(summary: Record | None, *, study_file: Path) -> str:
 def _made(spec: StudySpec, study: StudyRow, summary: Record | None) -> dict[str, Any]:
     """Study file, versions, hardware, command and fingerprints, as the first seed's environment.json has them."""
     environment = _environment(StudyFolder(spec.output), summary)
-    data = environment.get("data") or study.identity.get("data", {})
+    searched = {
+        split: study.identity[f"data.{split}"] for split in ("train", "dev") if f"data.{split}" in study.identity
+    }
     return {
         "study_file": dump_study(spec, folder=spec.output),
         "created": study.created,
@@ -124,7 +127,7 @@ def _made(spec: StudySpec, study: StudyRow, summary: Record | None) -> dict[str,
         "precision": study.facts.get("precision"),
         "threads": study.facts.get("threads"),
         "command": environment.get("command"),
-        "data": data,
+        "data": environment.get("data") or searched,
     }
 
 
@@ -147,7 +150,9 @@ def _data(
         return None, [f"the data cannot be read, so that mistakes are shown without their texts: {error}"]
     changed = [name for name, split in found.splits.items() if trained_on.get(name) not in (None, split.fingerprint)]
     if changed:
-        return None, [f"{' and '.join(changed)} changed since: mistakes are shown without their texts"]
+        return None, [
+            f"{' and '.join(changed)} changed since the models were trained: mistakes are shown without texts"
+        ]
     return found, []
 
 
@@ -162,13 +167,13 @@ def _splits(corpus: Corpus | None) -> list[dict[str, Any]]:
         return []
     rows = []
     for name, split in corpus.splits.items():
-        counts: dict[str, int] = {}
-        for example in split.examples:
-            found = [span.label for span in example.spans] if hasattr(example, "spans") else example.labels
-            for label in found:
-                counts[label] = counts.get(label, 0) + 1
-        ranked = dict(sorted(counts.items(), key=lambda pair: -pair[1])[:MOST_LABELS])
+        counts = Counter(label for example in split.examples for label in _labels(example))
+        ranked = dict(counts.most_common(MOST_LABELS))
         rows.append(
             {"split": name, "examples": len(split.examples), "labels": ranked, "fingerprint": split.fingerprint}
         )
     return rows
+
+
+def _labels(example: Example) -> Sequence[str]:
+    return [span.label for span in example.spans] if isinstance(example, TokenExample) else example.labels

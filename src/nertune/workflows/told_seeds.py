@@ -38,7 +38,7 @@ MOST_WRONG = 20
 LONGEST_TEXT = 10_000  # characters of a text that is shown
 
 
-def show_seeds(spec: StudySpec, summary: Record | None) -> dict[str, Any]:
+def told_of_seeds(spec: StudySpec, summary: Record | None) -> dict[str, Any]:
     """The keys `seeds`, `seed_rows`, `optimism`, `sizes`, `labels`: what all that is there says of scores."""
     if summary is None:
         return {"seeds": {}, "seed_rows": [], "optimism": None, "sizes": [], "labels": []}
@@ -67,7 +67,7 @@ def read_files(folder: StudyFolder, summary: Record, *, split: str) -> list[Pred
     return [read_predictions(path) for path in paths if path.exists()]
 
 
-def show_mistakes(
+def told_of_mistakes(
     spec: StudySpec, summary: Record | None, *, splits: Mapping[str, Sequence[Example]]
 ) -> dict[str, Any]:
     """Where the models of the seeds err on test: the keys of `_of_entities` or `_of_classes`; empty without seeds.

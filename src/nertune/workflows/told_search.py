@@ -18,7 +18,7 @@ from nertune.workflows.search_cells import is_finished
 MOST_POINTS = 200  # of a curve that is drawn
 
 
-def show_search(spec: StudySpec, study: StudyRow, database: Database) -> dict[str, Any]:
+def told_of_search(spec: StudySpec, study: StudyRow, database: Database) -> dict[str, Any]:
     """The best trial, all trials, and what they say of the space."""
     cells = database.cells(study, "search")
     objective, minimised = spec.search.objective, is_minimised(spec.search.objective)
