@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nertune.errors import NoScoreError, StudyConflictError, Where
+from nertune.errors import NoScoreError
 from nertune.results.database import open_database
 from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import SearchOutcome
@@ -13,6 +13,7 @@ from nertune.search.best import rank, rank_pruned
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
 from nertune.workflows.search_cells import is_finished
+from nertune.workflows.session import not_searched
 
 
 def best(study_file: Path, *, edits: Sequence[str] = ()) -> SearchOutcome:
@@ -25,11 +26,7 @@ def best(study_file: Path, *, edits: Sequence[str] = ()) -> SearchOutcome:
     try:
         study = database.find_study(spec.name)
         if study is None:
-            raise StudyConflictError(
-                f"the study {spec.name} has not been searched yet",
-                where=Where(study_file),
-                fix=f"nertune search {study_file}",
-            )
+            raise not_searched(spec, study_file)
         cells = database.cells(study, "search")
     finally:
         database.close()

@@ -37,7 +37,7 @@ from nertune.workflows.opening import (
 )
 from nertune.workflows.run_search import write_best_file
 from nertune.workflows.search_cells import is_finished
-from nertune.workflows.session import Session, identity_of, open_session, refuse_conflicts
+from nertune.workflows.session import Session, identity_of, not_searched, open_session, refuse_conflicts
 
 
 def best_and_train(
@@ -59,11 +59,7 @@ def best_and_train(
     identity = identity_of(spec, opened.corpus)
     known = refuse_conflicts(spec, identity=identity)
     if known is None:
-        raise StudyConflictError(
-            f"the study {spec.name} has not been searched yet",
-            where=Where(study_file),
-            fix=f"nertune search {study_file}",
-        )
+        raise not_searched(spec, study_file)
     tell_findings(opened, progress.say)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(spec, identity=identity))

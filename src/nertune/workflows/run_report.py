@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Corpus, Example, TokenExample
-from nertune.errors import NertuneError, StudyConflictError, Where, shown_path
+from nertune.errors import NertuneError, shown_path
 from nertune.protocols.kfold import splits_to_read
 from nertune.report.page import write_report
-from nertune.results.database import Database, StudyRow, now, open_database
+from nertune.results.database import Database, StudyRow, now, open_snapshot
 from nertune.results.files import read_json
 from nertune.results.layout import StudyFolder
 from nertune.results.records import without_nan
 from nertune.scores import is_minimised
 from nertune.spec.load import dump_study, load_study
 from nertune.spec.study import StudySpec
+from nertune.workflows.session import not_searched
 from nertune.workflows.told_search import told_of_search
 from nertune.workflows.told_seeds import told_of_mistakes, told_of_seeds
 
@@ -36,18 +38,11 @@ def report(study_file: Path, *, edits: Sequence[str] = (), tell: Tell) -> Path:
     Raises  StudyConflictError when there is no record
     """
     spec = load_study(study_file, edits=edits)
-    database = open_database(spec.storage, must_exist=True)
-    try:
+    with closing(open_snapshot(spec.storage)) as database:
         study = database.find_study(spec.name)
         if study is None:
-            raise StudyConflictError(
-                f"the study {spec.name} has not been searched yet",
-                where=Where(study_file),
-                fix=f"nertune search {study_file}",
-            )
+            raise not_searched(spec, study_file)
         return _report(spec, study, database, study_file=study_file, tell=tell)
-    finally:
-        database.close()
 
 
 def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nertune.errors import StudyConflictError, UserError, Where, shown_path
+from nertune.errors import UserError, Where
 from nertune.protocols import plan_fits
 from nertune.protocols.kfold import averages_folds
 from nertune.report.progress import Expected, Quiet, State
@@ -30,7 +30,7 @@ from nertune.workflows.holders import Holder, holder_of
 from nertune.workflows.run_runs import Record, chosen_studies, objective_of
 from nertune.workflows.run_search import search_state
 from nertune.workflows.search_cells import SearchCells, cells_wanted, is_finished
-from nertune.workflows.session import Session
+from nertune.workflows.session import Session, not_searched
 
 STAGES: Sequence[Stage] = ("search", "candidate", "final", "size")
 SILENT_S = 30.0  # a lease is renewed every 10 s while fits run
@@ -53,11 +53,7 @@ def status(study: Path, *, edits: Sequence[str] = ()) -> dict[str, Any]:
         if study.is_dir():
             written = _as_moved(database, written, folder=study.absolute())
         if database.find_study(written.name) is None:
-            raise StudyConflictError(
-                f"the study {written.name} has not been searched yet",
-                where=Where(study),
-                fix=f"nertune search {shown_path(study)}",
-            )
+            raise not_searched(written, study)
         [row] = chosen_studies(database, Record(written.storage, written.name, written.output))
         return look_at(database, row, fallback=written)
 

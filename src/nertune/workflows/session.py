@@ -56,6 +56,18 @@ def find_recorded(spec: StudySpec) -> StudyRow | None:
         database.close()
 
 
+def not_searched(spec: StudySpec, study: Path) -> StudyConflictError:
+    """What is said where a record is asked for a study that it does not know.
+
+    study  as it was named: its file, or its folder
+    """
+    return StudyConflictError(
+        f"the study {spec.name} has not been searched yet",
+        where=Where(study),
+        fix=f"nertune search {shown_path(study)}",
+    )
+
+
 def refuse_conflicts(
     spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = False, to_write: bool = True
 ) -> StudyRow | None:
