@@ -126,6 +126,7 @@ def test_texts_and_labels_are_shown_escaped_and_whole(reported: Path) -> None:
     assert "49" not in re.findall(r"\{\{ (.*?) \}\}", shown)
     markdown = (reported.parent / "report.md").read_text(encoding="utf-8")
     assert "<b>LOC" not in markdown
+    assert "**Bob**" in markdown
 
 
 def test_the_answer_comes_first_with_its_warnings(reported: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nertune.report.grids import count_text, cut_text, share_text
+from nertune.report.mistakes import marked_words
 from nertune.report.plots import FORMATS, STUDY_PLOTS, save_study_plot
 from nertune.report.plots.drawing import INK, PALE
 from nertune.report.plots.heat_map import square_colours
@@ -23,7 +24,6 @@ Record = Mapping[str, Any]
 PAGE, MARKDOWN, FIGURES, PLOTS_FOLDER = "index.html", "report.md", "report.json", "plots"
 TEMPLATE = "page.html.j2"
 THEMED = {INK: "currentColor", PALE: "var(--line)", "#E8E8E8": "var(--grid)"}  # colours that follow light and dark
-CONTEXT = 25  # words that are shown before and after a mistake
 MOST_LETTERS = 5000  # different ones in labels and values; no text has more
 
 
@@ -81,24 +81,6 @@ def page_html(told: Record, *, plots: Mapping[str, str]) -> str:
         colours=square_colours(told["heat_map"]) if told["heat_map"] else [],
         marked=marked_words,
     )
-
-
-def marked_words(mistake: Record) -> list[tuple[str, str]]:
-    """The words of a sentence in runs of one kind: "", "gold", "predicted", or "both"; of long ones those near it."""
-    spans = {kind: mistake[kind] for kind in ("gold", "predicted") if mistake[kind]}
-    first = min(start for start, _ in spans.values())
-    last = max(end for _, end in spans.values())
-    words = mistake["words"]
-    begin, end = max(0, first - CONTEXT), min(len(words), last + CONTEXT)
-    runs: list[tuple[str, str]] = [("", "…")] if begin else []
-    for place in range(begin, end):
-        kinds = [kind for kind, (start, stop) in spans.items() if start <= place < stop]
-        kind = "both" if len(kinds) == 2 else kinds[0] if kinds else ""
-        if runs and runs[-1][0] == kind:
-            runs[-1] = (kind, f"{runs[-1][1]} {safe_text(words[place])}")
-        else:
-            runs.append((kind, safe_text(words[place])))
-    return [*runs, *([("", "…")] if end < len(words) else [])]
 
 
 def _inline(name: str, folder: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nertune.report.grids import Grid, count_text, markdown_table, markdown_text, share_text
+from nertune.report.mistakes import mistakes_markdown
 from nertune.report.plots import STUDY_PLOTS
 from nertune.report.tables import point_text
 from nertune.report.text import duration_text, epoch_text, safe_text, score_name, score_text, short_key, value_text
@@ -55,6 +56,7 @@ def report_markdown(told: Record, *, plots: Mapping[str, str]) -> str:
             parts += [markdown_text(text) for text in texts]
             parts += [f"![{STUDY_PLOTS[name].shows}]({plots[name]})" for name in drawn]
             parts += [markdown_table(_cut(grid)).rstrip() for grid in found]
+            parts += mistakes_markdown(told) if section.name == "errors" else []
     parts += ["## Study file", f"```yaml\n{told['made']['study_file'].rstrip()}\n```"]
     return "\n\n".join(parts) + "\n"
 
