@@ -39,7 +39,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from nertune.analysis.units import Counts, Floats, Ints, ScoreOfCounts
 
@@ -263,7 +263,7 @@ def _weights(n_units: int, *, n_resamples: int, seed: int) -> Iterator[Floats]:
 
 def quantile_of_t(df: float) -> float:
     """Half the width of the 95 % interval of Student's t."""
-    return float(stats.t.ppf((1 + LEVEL) / 2, df))
+    return float(special.stdtrit(df, (1 + LEVEL) / 2))
 
 
 def ends_without_spread(mean: float, counts: Ints, *, bounds: Bounds) -> Bounds:

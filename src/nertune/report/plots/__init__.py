@@ -82,6 +82,8 @@ def save_study_plot(name: str, told: Mapping[str, Any], *, letters: str, folder:
     """
     with settings(letters):
         figure = STUDY_PLOTS[name].draw(told)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it stays: finding it anew for each file is half of the work
         for kind in FORMATS:
             save_figure(figure, folder / f"{name}.{kind}", kind=kind)
 
