@@ -62,7 +62,8 @@ def kill_at_random(
             process = None
     if process is not None:
         kill(process)
-    assert study.finish().returncode == 0
+    told = study.finish()
+    assert told.returncode == 0, told.stderr
 
 
 def _wait_for_outcome(study: StubStudy, coordinator: subprocess.Popen[str]) -> None:
