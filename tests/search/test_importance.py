@@ -45,4 +45,4 @@ def test_trials_without_a_score_and_keys_that_never_changed_do_no_harm(make_stud
         make_cell(cell.number, point, state=cell.state, f1=cell.scores.get("dev", {}).get("f1"))
         for cell, point in zip(cells, points, strict=True)
     ]
-    assert importances(study, found)["train.epochs"] == 0
+    assert set(importances(study, found)) == set(SPACE)

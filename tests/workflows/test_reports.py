@@ -13,6 +13,7 @@ import pytest
 from reported_study import complete, failed, record_search, write_seeds, write_token_study
 
 from nertune.data.examples import Span
+from nertune.errors import StudyConflictError
 from nertune.report.text import score_text
 from nertune.results.files import read_json
 from nertune.spec.load import load_study
@@ -132,7 +133,7 @@ def test_texts_and_labels_are_shown_escaped_and_whole(reported: Path) -> None:
 def test_the_answer_comes_first_with_its_warnings(reported: Path) -> None:
     shown = " ".join(read_page(reported).texts)
     assert "Trial 4 scored F1 0.8000 on dev" in shown
-    assert "The best learning rate, 0.001, is the highest that was tried" in shown
+    assert "The best value of learning rate, 0.001, is the highest that was tried" in shown
     assert "6 trials (11s of work, 1 failed)" in shown
     assert "95 % interval" in shown
     assert "over seeds and 2 sentences" in shown
@@ -192,6 +193,53 @@ def test_a_study_without_a_score_has_a_report_too(tmp_path: Path) -> None:
     shown = " ".join(read_page(report(path, tell=lambda line: None)).texts)
     assert "No trial has a score yet" in shown
     assert "loss is nan" in shown
+
+
+def test_a_study_file_that_was_edited_since_does_not_change_what_was_run(tmp_path: Path) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    record_search(path, [(POINTS[0], complete(0.5))])
+    path.write_text(path.read_text(encoding="utf-8") + "train: {epochs: 77}\n", encoding="utf-8")
+    told = read_json(report(path, tell=lambda line: None).parent / "report.json")
+    assert "epochs: 77" not in told["made"]["study_file"]
+
+
+@pytest.mark.parametrize("fault", ["gone", "torn", "short"])
+def test_with_a_seeds_predictions_missing_there_is_no_interval_that_leaves_it_out(tmp_path: Path, fault: str) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    spec = record_search(path, [(POINTS[0], complete(0.5))])
+    write_seeds(spec, {seed: [[Span("PER", 0, 1)], []] for seed in (1, 2, 3)})
+    file = spec.output / "seed_2" / "test_predictions.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text({"gone": "", "torn": lines[0][:40], "short": lines[0]}[fault], encoding="utf-8")
+    if fault == "gone":
+        file.unlink()
+    notes: list[str] = []
+    told = read_json(report(path, tell=notes.append).parent / "report.json")
+    assert (told["seeds"]["test"]["interval"], told["mistakes"]) == (None, [])
+    assert told["seeds"]["dev"]["interval"] is not None
+    assert "predictions of test are missing" in notes[0]
+    assert "seed_2" in notes[0]
+
+
+def test_a_torn_summary_is_told_and_a_torn_environment_is_left_out(tmp_path: Path) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    spec = record_search(path, [(POINTS[0], complete(0.5))])
+    write_seeds(spec, {1: [[Span("PER", 0, 1)], []]})
+    (spec.output / "seed_1" / "environment.json").write_text('{"python": "3.', encoding="utf-8")
+    assert report(path, tell=lambda line: None).exists()
+    (spec.output / "summary.json").write_text('{"seeds": [1', encoding="utf-8")
+    with pytest.raises(StudyConflictError, match="is torn"):
+        report(path, tell=lambda line: None)
+
+
+def test_what_no_seed_finds_and_trials_that_learned_nothing_are_told(tmp_path: Path) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    spec = record_search(path, [(point, complete(0.25)) for point in POINTS[:5]])
+    write_seeds(spec, {1: [[Span("PER", 0, 1)], []]})
+    shown = " ".join(read_page(report(path, tell=lambda line: None)).texts)
+    assert "5 of 5 trials score exactly 0.2500" in shown
+    assert "No seed ever finds “<b>LOC</b>” (1 in gold)" in shown
+    assert "How much another seed would differ is not known from one" in shown
 
 
 def test_the_report_of_a_command_never_spoils_its_end(tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def slices(trials: Sequence[Trial], keys: Sequence[str]) -> dict[str, list[dict[
 def expected_best(scores: Sequence[float], *, minimised: bool) -> list[dict[str, float]]:
     """What the best of n trials is expected to score, for n from 1 to all, with its standard deviation.
 
-    The n are thought of as drawn from the scores that were found, with replacement. A curve that still rises at its end
-    says that a longer search would have found more.
+    The n are thought of as drawn from the scores that were found, with replacement: the curve never passes the best of
+    them, and one that is steep at its end says that good ones are rare.
 
     Source  Dodge, Gururangan, Card, Schwartz, Smith 2019, "Show Your Work: Improved Reporting of Experimental Results"
     """

@@ -108,7 +108,8 @@ def _scores(spec: StudySpec, *, seed: int, summary: Record) -> list[str]:
         for name in dict.fromkeys(names)
         if (found := summary[split]["scores"].get(name))
     ]
-    note = f"± is the standard deviation over {count_text(n_seeds, 'seeds')}; test was scored once per seed."
+    spread = f"± is the standard deviation over {n_seeds} seeds; " if n_seeds > 1 else ""
+    note = f"{spread}test was scored once per seed."
     grids = [Grid("All labels", ("score", "this model", "all seeds"), rows, note=note)]
     labels = [
         (
@@ -139,7 +140,7 @@ def _use(spec: StudySpec, config: Record) -> str:
         f'model = {kind}.from_pretrained("FOLDER").eval()\ntokenizer = AutoTokenizer.from_pretrained("FOLDER")'
     )
     advice = " Each word has the label of its first piece." if spec.task == "token" else ""
-    return f"{command}\n\nor with transformers alone:{advice}\n\n```python\n{code}\n```"
+    return f"{command}\n\nor with transformers alone.{advice}\n\n```python\n{code}\n```"
 
 
 def _training(spec: StudySpec, summary: Record, *, made: Record) -> str:

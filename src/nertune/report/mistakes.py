@@ -49,9 +49,15 @@ def mistakes_markdown(told: Record) -> list[str]:
     return [*head, "\n".join(f"{number}. {line}" for number, line in enumerate(lines, start=1))]
 
 
+def times_text(one: Record, *, n_models: int) -> str:
+    """`4 times over 5 models, at 2 places`: a mistake that stands at several places is shown at one."""
+    over = f" over {n_models} models" if n_models > 1 else ""
+    return f"{count_text(one['count'], 'times')}{over}, at {count_text(one['places'], 'places')}"
+
+
 def _entity_line(one: Record, *, n_models: int) -> str:
     sides = [f"{side} {_side(one, side)}" for side in ("gold", "predicted") if one[f"{side}_label"] is not None]
-    times = f"{count_text(one['count'], 'times')} by {count_text(n_models, 'models')}"
+    times = times_text(one, n_models=n_models)
     text = " ".join(f"{MARKS[kind]}{markdown_text(run)}{MARKS[kind]}" for kind, run in marked_words(one))
     return f"{one['kind']}: {', '.join(sides)} ({times}; {markdown_text(one['where'])}): {text}"
 

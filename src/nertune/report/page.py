@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nertune.report.grids import count_text, cut_text, share_text
-from nertune.report.mistakes import marked_words
+from nertune.report.mistakes import marked_words, times_text
 from nertune.report.plots import FORMATS, STUDY_PLOTS, save_study_plot
 from nertune.report.plots.drawing import INK, PALE
 from nertune.report.plots.heat_map import square_colours
@@ -80,6 +80,7 @@ def page_html(told: Record, *, plots: Mapping[str, str]) -> str:
         sections=[(section, section.grids(told)) for section in SECTIONS],
         colours=square_colours(told["heat_map"]) if told["heat_map"] else [],
         marked=marked_words,
+        times=times_text,
     )
 
 

@@ -11,6 +11,7 @@ from nertune.report.mistakes import mistakes_markdown
 from nertune.report.plots import STUDY_PLOTS
 from nertune.report.tables import point_text
 from nertune.report.text import duration_text, epoch_text, safe_text, score_name, score_text, short_key, value_text
+from nertune.report.text import share_text as part_text
 
 Record = Mapping[str, Any]
 
@@ -82,16 +83,20 @@ def answer_texts(told: Record) -> list[str]:
         f"{name} {score_text(best['score'])} on dev, after epoch {epoch_text(best['epoch'])}."
     ]
     texts += [seeds_text(told, split=split) for split in ("test", "dev") if split in told["seeds"]]
-    if told["seeds"]:
-        texts.append(METHOD)
+    if any(found["interval"] for found in told["seeds"].values()):
+        texts.append(METHOD if len(told["seed_rows"]) > 1 else METHOD_OF_ONE)
     texts += [cost_text(told), *warning_texts(told), f"Next: {told['next']}"]
     return texts
 
 
 METHOD = (
-    "The 95 % interval is that of the score to expect of a new training seed on new texts like these: it holds the "
-    "spread of the seeds and that of a bootstrap over the units named (2,000 samples, the same for all seeds), with "
-    "Student's t and Satterthwaite's degrees of freedom. ± is the standard deviation over seeds."
+    "The 95 % interval is that of the mean score of new training seeds on new texts like these (a single seed may lie "
+    "outside): it holds the spread of the seeds and that of a bootstrap over the units named (2,000 samples, the same "
+    "for all seeds), with Student's t and Satterthwaite's degrees of freedom. ± is the standard deviation over seeds."
+)
+METHOD_OF_ONE = (
+    "The 95 % interval is that of this one model on new texts like these, by a bootstrap over the units named (2,000 "
+    "samples). How much another seed would differ is not known from one."
 )
 
 
@@ -124,10 +129,16 @@ def cost_text(told: Record) -> str:
 def warning_texts(told: Record) -> list[str]:
     """What a reader should know before the numbers are believed."""
     texts = [
-        f"The best {short_key(edge['key'])}, {value_text(edge['value'])}, is the {edge['side']} that was tried: "
-        f"better ones may lie beyond."
+        f"The best value of {short_key(edge['key'])}, {value_text(edge['value'])}, is the {edge['side']} that was "
+        f"tried: better ones may lie beyond."
         for edge in told["edges"]
     ]
+    same, n_scored = told["search"]["same"], told["search"]["n_scored"]
+    if same and same["count"] > n_scored / 2:
+        texts.append(
+            f"{same['count']} of {n_scored} trials score exactly {score_text(same['score'])}: little was learned."
+        )
+    texts += [f"No seed ever finds “{safe_text(label)}” ({count_text(n)} in gold)." for label, n in _never_found(told)]
     if not told["search"]["finished"]:
         texts.append("The search is not finished.")
     if told.get("edited_by_hand"):
@@ -137,19 +148,29 @@ def warning_texts(told: Record) -> list[str]:
     return [*texts, *(f"{note[0].upper()}{note[1:]}" for note in told["notes"])]
 
 
+def _never_found(told: Record) -> list[tuple[str, int]]:
+    """Labels of gold that no model has right once."""
+    return [(row["label"], row["support"]) for row in told["labels"] if row["support"] and not row.get("recall")]
+
+
 # ---- the search
 
 
 def search_texts(told: Record) -> list[str]:
     texts = []
     if told["importance"] and told["search"]["few_trials"]:
-        texts.append("Few trials were run: which key matters most is little more than a guess.")
+        texts.append("From so few trials, which key matters most is little more than a guess.")
     if told["importance"]:
-        texts.append("Importance: fANOVA (Hutter, Hoos, Leyton-Brown 2014), from the trials that ran to their end.")
+        n_scored = count_text(told["search"]["n_scored"], "trials")
+        texts.append(
+            f"Importance: fANOVA (Hutter, Hoos, Leyton-Brown 2014), from {n_scored} that ran to their end; keys that "
+            "have one value in all of them are left out."
+        )
     if len(told["expected_best"]) > 2:
         texts.append(
-            "Expected best: what the best of n trials would score, drawn from those that were run (Dodge et al. 2019); "
-            "where the curve still rises, a longer search would have found more."
+            "Expected best: what the best of n trials would score, drawn with replacement from those that were run "
+            "(Dodge et al. 2019). Where it still rises steeply at its end, good settings are rare, and more trials are "
+            "likely to find better ones; where it is flat, they are not."
         )
     return texts
 
@@ -186,7 +207,7 @@ def trials_grid(told: Record) -> Grid:
 
 def _state_text(row: Record) -> str:
     if row["state"] == "pruned":
-        return f"cut after {share_text(row['share'])}"
+        return f"cut after {part_text(row['share'])}"
     return f"{row['state']}: {row['cause']}" if row["state"] == "failed" and row["cause"] else str(row["state"])
 
 
@@ -333,7 +354,8 @@ def _group(name: str, rows: Sequence[Record]) -> Grid:
         (row["group"], *(score_text(row[rate]) for rate in ("precision", "recall", "f1")), count_text(row["support"]))
         for row in rows
     ]
-    return Grid(f"By {name}", (name, "precision", "recall", "F1", "in gold"), found)
+    note = "The predictions of all seeds counted together."
+    return Grid(f"By {name}", (name, "precision", "recall", "F1", "in gold"), found, note=note)
 
 
 def _confusion(told: Record) -> Grid:
@@ -344,7 +366,8 @@ def _confusion(told: Record) -> Grid:
         if gold != predicted and n
     ]
     rows.sort(key=lambda row: -int(row[2].replace(",", "")))
-    return Grid("What is taken for what", ("gold", "predicted", "times"), rows[:40], n_texts=2)
+    note = "Means over the seeds, rounded."
+    return Grid("What is taken for what", ("gold", "predicted", "times"), rows[:40], n_texts=2, note=note)
 
 
 def _thresholds(told: Record) -> Grid:

@@ -21,13 +21,15 @@ FEWEST = 3  # finished trials; from fewer nothing can be told
 def importances(spec: StudySpec, cells: Sequence[CellRow]) -> dict[str, float] | None:
     """The share of the variance between finished trials that each key accounts for, the largest first.
 
-    Returns  None where fewer than three trials have a score, or all the same one
+    Keys that have one value in all of these trials are left out: after a pruner that may be many.
+
+    Returns  None where fewer than three trials have a score, or all the same one, or fewer than two keys vary
     Source   Hutter, Hoos, Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance"
     """
     finished = rank(cells, spec.search.objective)
-    found = {d.key: distribution_of(d) for d in dimensions(spec)}
+    found = {d.key: distribution_of(d) for d in dimensions(spec) if _varies(d.key, finished)}
     scores = {objective_value(cell, spec.search.objective) for cell in finished}
-    if len(finished) < FEWEST or len(scores) < 2 or not found:
+    if len(finished) < FEWEST or len(scores) < 2 or len(found) < 2:
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction=direction_of(spec))
@@ -38,3 +40,7 @@ def importances(spec: StudySpec, cells: Sequence[CellRow]) -> dict[str, float] |
     if not shares or not all(map(math.isfinite, shares.values())) or sum(shares.values()) == 0:
         return None
     return dict(sorted(shares.items(), key=lambda found: (-found[1], found[0])))
+
+
+def _varies(key: str, cells: Sequence[CellRow]) -> bool:
+    return len({str(cell.point[key]) for cell in cells if key in cell.point}) > 1

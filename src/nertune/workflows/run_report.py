@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from nertune.data.corpus import read_corpus
 from nertune.data.examples import Corpus, Example, TokenExample
-from nertune.errors import NertuneError, shown_path
+from nertune.errors import NertuneError, StudyConflictError, Where, shown_path
 from nertune.protocols.kfold import splits_to_read
 from nertune.report.page import write_report
 from nertune.results.database import Database, StudyRow, now, open_snapshot
@@ -22,7 +22,7 @@ from nertune.spec.load import dump_study, load_study
 from nertune.spec.study import StudySpec
 from nertune.workflows.session import not_searched
 from nertune.workflows.told_search import told_of_search
-from nertune.workflows.told_seeds import told_of_mistakes, told_of_seeds
+from nertune.workflows.told_seeds import read_files, told_of_mistakes, told_of_seeds
 
 Tell = Callable[[str], None]
 Record = Mapping[str, Any]
@@ -37,12 +37,12 @@ def report(study_file: Path, *, edits: Sequence[str] = (), tell: Tell) -> Path:
 
     Raises  StudyConflictError when there is no record
     """
-    spec = load_study(study_file, edits=edits)
-    with closing(open_snapshot(spec.storage)) as database:
-        study = database.find_study(spec.name)
+    written = load_study(study_file / "study.yaml" if study_file.is_dir() else study_file, edits=edits)
+    with closing(open_snapshot(written.storage)) as database:
+        study = database.find_study(written.name)
         if study is None:
-            raise not_searched(spec, study_file)
-        return _report(spec, study, database, study_file=study_file, tell=tell)
+            raise not_searched(written, study_file)
+        return _report(_as_run(written, study), study, database, study_file=study_file, tell=tell)
 
 
 def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None:
@@ -56,11 +56,19 @@ def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None
         tell(f"Report        {shown_path(page)}")
 
 
+def _as_run(written: StudySpec, study: StudyRow) -> StudySpec:
+    """The study as it was run last: the file may have been edited since. Where things lie is as the file says."""
+    run = StudySpec.model_validate(study.spec)
+    return run.model_copy(update={"output": written.output, "storage": written.storage, "data": written.data})
+
+
 def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file: Path, tell: Tell) -> Path:
     folder = StudyFolder(spec.output)
-    summary = read_json(folder.summary) if folder.summary.exists() else None
+    summary = _summary(folder)
     made = _made(spec, study, summary)
     corpus, notes = _data(spec, study, summary, trained_on=made["data"])
+    files, lacking = read_files(folder, summary)
+    notes += lacking
     splits: dict[str, Sequence[Example]] = {} if corpus is None else {n: s.examples for n, s in corpus.splits.items()}
     told = {
         "study": spec.name,
@@ -71,8 +79,8 @@ def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file:
         "minimised": is_minimised(spec.search.objective),
         "written": now(),
         **told_of_search(spec, study, database),
-        **told_of_seeds(spec, summary),
-        **told_of_mistakes(spec, summary, splits=splits),
+        **told_of_seeds(spec, summary, files=files),
+        **told_of_mistakes(spec, summary, files=files["test"], splits=splits),
         "cost": _cost(database, study, summary),
         "next": _next(summary, study_file=study_file),
         "made": {**made, "splits": _splits(corpus)},
@@ -129,7 +137,29 @@ def _made(spec: StudySpec, study: StudyRow, summary: Record | None) -> dict[str,
 def _environment(folder: StudyFolder, summary: Record | None) -> Record:
     names = [] if summary is None else summary["folders"].values()
     found = [folder.root / name / "environment.json" for name in names]
-    return next((read_json(path) for path in found if path.exists()), {})
+    return next((read for path in found if (read := _whole(path))), {})
+
+
+def _whole(path: Path) -> Record:
+    """A JSON object, empty where the file is not there or a disk has lost a part of it."""
+    with suppress(OSError, ValueError):
+        read = read_json(path)
+        return read if isinstance(read, dict) else {}
+    return {}
+
+
+def _summary(folder: StudyFolder) -> Record | None:
+    """None before best-and-train.
+
+    Raises  StudyConflictError where it is torn: best-and-train writes it anew without a fit
+    """
+    if not folder.summary.exists():
+        return None
+    read = _whole(folder.summary)
+    if not {"seeds", "folders", "search"} <= {*read}:
+        fix = "nertune best-and-train STUDY   writes it anew; what was trained stays"
+        raise StudyConflictError("is torn", where=Where(folder.summary), fix=fix)
+    return read
 
 
 # ---- the data
@@ -142,11 +172,12 @@ def _data(
     try:
         found = _read(spec, study, with_test=summary is not None)
     except (NertuneError, OSError) as error:
-        return None, [f"the data cannot be read, so that mistakes are shown without their texts: {error}"]
+        reason = str(error).splitlines()[0]
+        return None, [f"the data cannot be read, so that mistakes and their texts are not shown: {reason}"]
     changed = [name for name, split in found.splits.items() if trained_on.get(name) not in (None, split.fingerprint)]
     if changed:
         return None, [
-            f"{' and '.join(changed)} changed since the models were trained: mistakes are shown without texts"
+            f"{' and '.join(changed)} changed since the models were trained: mistakes and their texts are not shown"
         ]
     return found, []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from nertune.search.importance import importances
 from nertune.search.sampler import make_sampler
 from nertune.spec.space import dimensions
 from nertune.spec.study import StudySpec
-from nertune.workflows.search_cells import is_finished
+from nertune.workflows.search_cells import cells_wanted, is_finished
 
 MOST_POINTS = 200  # of a curve that is drawn
 
@@ -32,7 +33,9 @@ def told_of_search(spec: StudySpec, study: StudyRow, database: Database) -> dict
     return {
         "best": _best(best, objective),
         "search": {
-            "finished": is_finished(spec, cells, sampler=make_sampler(spec), seconds=seconds),
+            "finished": _is_finished(spec, cells, seconds=seconds),
+            "n_scored": len(scores),
+            "same": _most_frequent(scores),
             "sampler": spec.search.sampler,
             "pruner": spec.search.pruner,
             "seconds": seconds,
@@ -51,6 +54,21 @@ def told_of_search(spec: StudySpec, study: StudyRow, database: Database) -> dict
         "highest": max(scores, default=None),
         "edges": values_at_edges(dimensions(spec), best.point) if best else [],
     }
+
+
+def _is_finished(spec: StudySpec, cells: Sequence[CellRow], *, seconds: float) -> bool:
+    """As the search itself would say; also where the model is gone by which it knows its points."""
+    sampler = make_sampler(spec)
+    if is_finished(spec, cells, sampler=sampler, seconds=seconds):
+        return True
+    wanted = cells_wanted(spec, sampler)
+    return wanted is not None and len(cells) >= wanted and not any(cell.is_open for cell in cells)
+
+
+def _most_frequent(scores: Sequence[float]) -> dict[str, Any] | None:
+    """The score that most trials have, if several have the same."""
+    counted = Counter(scores).most_common(1)
+    return {"score": counted[0][0], "count": counted[0][1]} if counted and counted[0][1] > 1 else None
 
 
 def _trial(cell: CellRow, objective: str) -> Trial:

@@ -19,9 +19,10 @@ from nertune.analysis.errors import (
     frequent_mistakes,
 )
 from nertune.analysis.intervals import Interval, interval_of_label, interval_of_seeds
-from nertune.analysis.predictions import Predictions, read_predictions
+from nertune.analysis.predictions import Predictions, check_same_texts, read_predictions
 from nertune.analysis.units import RATES, count_units, score_names
 from nertune.data.examples import Example, SequenceExample, TokenExample
+from nertune.errors import NertuneError
 from nertune.results.files import read_json
 from nertune.results.layout import StudyFolder
 from nertune.scores.confusion import confuse_classes, confuse_entities, confuse_label_sets
@@ -33,19 +34,25 @@ Record = Mapping[str, Any]
 FILES = {"dev": "eval_predictions.jsonl", "test": "test_predictions.jsonl"}
 CONFIG = "config.json"
 OF_THRESHOLDS = ("threshold", "f1", "best_threshold", "best_f1")
+SAME = 1e-6  # between a recorded score and the same from the predictions
 MOST_MISTAKES = 30
 MOST_WRONG = 20
 LONGEST_TEXT = 10_000  # characters of a text that is shown
 
 
-def told_of_seeds(spec: StudySpec, summary: Record | None) -> dict[str, Any]:
-    """The keys `seeds`, `seed_rows`, `optimism`, `sizes`, `labels`: what all that is there says of scores."""
+Files = Mapping[str, Sequence[Predictions]]  # of each split, those of the seeds
+
+
+def told_of_seeds(spec: StudySpec, summary: Record | None, *, files: Files) -> dict[str, Any]:
+    """The scores of the seeds with their intervals, of all labels and of each, and the learning curve."""
     if summary is None:
         return {"seeds": {}, "seed_rows": [], "optimism": None, "sizes": [], "labels": []}
     objective = spec.search.objective
-    files = {split: read_files(StudyFolder(spec.output), summary, split=split) for split in FILES}
     seeds = {
-        split: {**summary[split]["scores"][objective], "interval": _interval(files[split], score=objective)}
+        split: {
+            **summary[split]["scores"][objective],
+            "interval": _interval(files[split], score=objective, mean=summary[split]["scores"][objective]["mean"]),
+        }
         for split in FILES
         if split in summary and objective in summary[split]["scores"]
     }
@@ -61,14 +68,32 @@ def told_of_seeds(spec: StudySpec, summary: Record | None) -> dict[str, Any]:
     }
 
 
-def read_files(folder: StudyFolder, summary: Record, *, split: str) -> list[Predictions]:
-    """The predictions of the seeds that have them, in the order of the seeds."""
-    paths = [folder.root / name / FILES[split] for name in summary["folders"].values()]
-    return [read_predictions(path) for path in paths if path.exists()]
+def read_files(folder: StudyFolder, summary: Record | None) -> tuple[Files, list[str]]:
+    """The predictions of all seeds by split, and what is missing: with one of them gone there are none of that split.
+
+    Figures of some seeds beside those of all would not agree with one another.
+    """
+    files: dict[str, list[Predictions]] = {split: [] for split in FILES}
+    notes: list[str] = []
+    if summary is None:
+        return files, notes
+    for split in sorted({*FILES} & {*summary}):
+        try:
+            found = [read_predictions(folder.root / name / FILES[split]) for name in summary["folders"].values()]
+            check_same_texts(found)
+            files[split] = found
+        except NertuneError as error:
+            reason = str(error).splitlines()[0]
+            notes.append(f"predictions of {split} are missing, so that it has no intervals and no mistakes: {reason}")
+    return files, notes
 
 
 def told_of_mistakes(
-    spec: StudySpec, summary: Record | None, *, splits: Mapping[str, Sequence[Example]]
+    spec: StudySpec,
+    summary: Record | None,
+    *,
+    files: Sequence[Predictions],
+    splits: Mapping[str, Sequence[Example]],
 ) -> dict[str, Any]:
     """Where the models of the seeds err on test: the keys of `_of_entities` or `_of_classes`; empty without seeds.
 
@@ -83,10 +108,7 @@ def told_of_mistakes(
         "mistakes": [],
         "thresholds": [],
     }
-    if summary is None:
-        return empty
-    files = read_files(StudyFolder(spec.output), summary, split="test")
-    if not files:
+    if summary is None or not files:
         return empty
     found = (_of_entities if spec.task == "token" else _of_classes)(files, splits=splits)
     return {**empty, **found, "thresholds": _thresholds(spec, summary)}
@@ -95,12 +117,17 @@ def told_of_mistakes(
 # ---- scores
 
 
-def _interval(files: Sequence[Predictions], *, score: str) -> dict[str, Any] | None:
-    """The interval and the name of its units; None of a score that predictions alone do not give."""
+def _interval(files: Sequence[Predictions], *, score: str, mean: float | None) -> dict[str, Any] | None:
+    """The interval and the name of its units; None of a score that predictions alone do not give.
+
+    mean  as it was recorded: that of several heads is another one than that of all their labels together
+    """
     if not files or score not in score_names(files[0]):
         return None
     counts = count_units(files, score=score)
     found = interval_of_seeds(counts.counts, counts.score, bounds=counts.bounds)
+    if mean is None or abs(found.mean - mean) > SAME:
+        return None
     return {**asdict(found), "unit": counts.unit}
 
 

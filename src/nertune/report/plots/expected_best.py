@@ -26,7 +26,7 @@ def draw_expected_best(told: Record) -> Figure:
     high = [min(point["mean"] + point["sd"], told["highest"]) for point in points]
     half = points[len(points) // 2 - 1]
     gain = abs(points[-1]["mean"] - half["mean"])
-    title = f"The last {len(points) - half['trials']} trials are expected to have brought {score_text(gain)}"
+    title = f"With {half['trials']} trials instead of {len(points)}, the best is expected {score_text(gain)} worse"
     figure = new_figure(height=3.0, title=title)
     axes = figure.subplots()
     axes.fill_between(numbers, low, high, color=COLOURS[0], alpha=0.18, linewidth=0)

@@ -31,8 +31,9 @@ def draw_learning_curves(told: Record) -> Figure:
     if best in told["curves"]:
         look: dict[str, Any] = {"color": COLOURS[0], "linewidth": 2.2, "marker": "o", "zorder": 5}
         axes.plot(*zip(*_drawn(told["curves"][best]), strict=True), label=f"trial {best}, the best", **look)
-        axes.plot([], [], color=PALE, label=f"{len(told['curves']) - 1} other trials")
-        axes.legend(loc="lower right")
+        if len(told["curves"]) > 1:
+            axes.plot([], [], color=PALE, label=f"{len(told['curves']) - 1} other trials")
+        axes.legend(loc="best")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.set_xlabel("epochs")
     axes.set_ylabel(f"dev {name}")
