@@ -1,3 +1,4 @@
+import sqlite3
 import subprocess
 import sys
 
@@ -132,3 +133,18 @@ def test_two_studies_that_create_one_file_together_both_find_their_tables(tmp_pa
         "a",
         "b",
     }
+
+
+def test_a_start_that_was_killed_between_optunas_tables_and_their_indexes_does_no_harm(view):
+    """Optuna adds the index of names after its table, and asks it whether there is a study of that name."""
+    spec, first = view()
+    first.close()
+    with sqlite3.connect(spec.storage) as connection:
+        connection.execute("DELETE FROM study_directions")
+        connection.execute("DELETE FROM studies")
+        connection.execute("DROP INDEX ix_studies_study_name")
+    for _ in range(3):
+        _, shown = view()
+        shown.show(CELLS)
+    assert optuna.get_all_study_names(storage_url(spec.storage)) == [spec.name]
+    assert trials(spec) == SHOWN

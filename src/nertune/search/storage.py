@@ -40,12 +40,15 @@ class OptunaView:
         self._storage.engine.dispose()
 
     def _open(self) -> optuna.Study:
-        return optuna.create_study(
-            study_name=self._spec.name,
-            storage=self._storage,
-            direction=direction_of(self._spec),
-            load_if_exists=True,
-        )
+        """The study, made where there is none. Nobody else makes it: a study has one writer.
+
+        Optuna's own `load_if_exists` tries to add it and relies on the index of names to refuse: a program that was
+        killed while Optuna made its tables leaves them without that index, and every start would add another one.
+        """
+        name = self._spec.name
+        if name in optuna.get_all_study_names(self._storage):
+            return optuna.load_study(study_name=name, storage=self._storage)
+        return optuna.create_study(study_name=name, storage=self._storage, direction=direction_of(self._spec))
 
     def _trial(self, cell: CellRow) -> optuna.trial.FrozenTrial:
         return frozen_trial(cell, spec=self._spec, distributions=self._distributions)
