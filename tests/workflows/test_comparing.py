@@ -130,7 +130,7 @@ def test_the_same_data_under_another_file_name_are_the_same(nertune, outputs):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("best",), "1 systems are named"),
+        (("best",), "1 system is named"),
         (("best", "nothing"), "nothing: there is no such file or folder"),
         (("best", "best"), "the same results were named twice"),
         (("best", "empty"), "empty: holds neither the seeds of a study nor predictions"),

@@ -52,6 +52,7 @@ Study = Annotated[
     ),
 ]
 NeededStudy = Annotated[Path, typer.Argument(help="Study file", show_default=False)]
+StudyOrResults = Annotated[Path, typer.Argument(help="Study file, or its folder of results", show_default=False)]
 StudyOrFolder = Annotated[Path, typer.Argument(help="Study file, or a folder of them", show_default=False)]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Fits at a time [default: what cores and memory carry]")
@@ -226,7 +227,7 @@ def best_and_train(
 
 
 @app.command()
-def report(study: NeededStudy, edits: Edits = None, quiet: IsQuiet = False) -> None:
+def report(study: StudyOrResults, edits: Edits = None, quiet: IsQuiet = False) -> None:
     """What a study found so far: one page with plots and tables, the same as Markdown, the plots as files."""
     from nertune.report.progress import open_progress
     from nertune.workflows.run_report import report as write_report

@@ -48,7 +48,8 @@ def compare(
     systems = _named([read_system(Path(path), split=split) for path in paths])
     if not 2 <= len(systems) <= len(LETTERS):
         raise UserError(
-            f"{len(systems)} systems are named, where 2 to {len(LETTERS)} can be compared", fix="nertune compare A B"
+            f"{len(systems)} system{'s are' if len(systems) > 1 else ' is'} named; 2 to {len(LETTERS)} can be compared",
+            fix="nertune compare A B",
         )
     check_same_data(systems)
     chosen = score or _usual_score(systems)
