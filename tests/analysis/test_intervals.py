@@ -8,8 +8,8 @@ from scipy import stats
 
 from nertune.analysis.intervals import (
     interval_of_file,
-    interval_of_label,
     interval_of_seeds,
+    intervals_of_labels,
     intervals_of_systems,
     resample,
 )
@@ -153,7 +153,8 @@ def test_where_all_is_right_the_interval_still_says_how_few_texts_there_were():
 
 def test_intervals_of_labels_stay_within_0_and_1():
     counts = np.array([[1, 1, 1]] * 9 + [[0, 1, 1]], dtype=np.int64)
-    straight, found = interval_of_seeds([counts], micro_f1), interval_of_label([counts], micro_f1)
+    label = Counts("f1", (counts,), micro_f1, "sentences", np.arange(10))
+    straight, found = interval_of_seeds([counts], micro_f1), intervals_of_labels({"A": {"f1": label}})["A"]["f1"]
     assert straight.high == 1.0
     assert 0.4 < found.low < found.mean < found.high < 1.0
 
@@ -173,3 +174,19 @@ def test_intervals_of_several_systems_at_once_are_those_of_each_by_itself():
         ],
         "again": [interval_of_file(one.counts[0], micro_f1, n_resamples=200, seed=1)],
     }
+
+
+def test_intervals_of_several_labels_at_once_are_those_of_each_by_itself():
+    rng = np.random.default_rng(2)
+    sizes = {"n_texts": 40, "per_document": 1}
+    counted = {
+        label: {"f1": Counts("f1", tuple(draw_entities(rng, n_seeds=n, **sizes)), micro_f1, "sentences", np.arange(40))}
+        for label, n in (("A", 3), ("B", 1))
+    }
+    found = intervals_of_labels(counted, n_resamples=200, seed=1)
+    assert found["B"]["f1"] == interval_of_file(counted["B"]["f1"].counts[0], micro_f1, n_resamples=200, seed=1)
+    alone = intervals_of_labels({"A": counted["A"]}, n_resamples=200, seed=1)
+    straight = interval_of_seeds(counted["A"]["f1"].counts, micro_f1, n_resamples=200, seed=1)
+    assert found["A"] == alone["A"]
+    assert (found["A"]["f1"].mean, found["A"]["f1"].df) == (straight.mean, straight.df)
+    assert intervals_of_labels({}) == {}

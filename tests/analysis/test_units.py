@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertune.analysis.predictions import Predictions
-from nertune.analysis.units import RATES, count_scores, count_units, find_units, rates_by_label, score_names
+from nertune.analysis.units import (
+    RATES,
+    count_labels,
+    count_scores,
+    count_units,
+    find_units,
+    rates_by_label,
+    score_names,
+)
 from nertune.data.examples import Span
 from nertune.data.labels import tags_to_spans
 from nertune.errors import UserError
@@ -108,6 +116,11 @@ def test_several_scores_and_labels_at_once_are_the_same_as_one_by_one():
         alone = count_units([file, file], score=name)
         assert (counts.scores == alone.scores).all()
         assert [each.tolist() for each in counts.counts] == [each.tolist() for each in alone.counts]
+    for label, counted in count_labels([file, file]).items():
+        for rate, counts in counted.items():
+            alone = count_units([file, file], score=rate, label=label)
+            assert (counts.scores == alone.scores).all()
+            assert [each.tolist() for each in counts.counts] == [each.tolist() for each in alone.counts]
     rates, support = rates_by_label([file])
     assert {label: values.tolist() for label, values in rates.items()} == {"a": [0.5], "b": [0.0], "c": [0.0]}
     assert support == {"a": 2, "b": 1, "c": 0}

@@ -1,51 +1,15 @@
-import math
 import shutil
 
 import pytest
 
 from cell_rows import make_cell
 from nertune.errors import StudyConflictError
-from nertune.search.best import n_since_best, rank, read_best, write_best
+from nertune.search.best import read_best, write_best
 from nertune.spec.load import load_study, read_study
 from nertune.spec.yaml_lines import YamlTree
 
 SPACE = {"train.batch_size": [8, 16], "model.config.dropout": [0.1, 0.2]}
 POINT = {"train.batch_size": 8, "model.config.dropout": 0.2}
-
-
-def test_cells_since_the_best_are_the_finished_ones_with_higher_numbers():
-    cells = [
-        make_cell(0, f1=0.5),
-        make_cell(1, f1=0.7),
-        make_cell(2, f1=0.7),
-        make_cell(3, state="failed"),
-        make_cell(4, state="running"),
-        make_cell(5, f1=0.1),
-    ]
-    assert n_since_best(cells, "f1") == 3
-    assert n_since_best(cells, "loss") == 5  # no score at all so far
-    assert n_since_best([], "f1") == 0
-
-
-def test_ties_go_to_the_lower_number_and_only_finished_finite_scores_are_ranked():
-    cells = [
-        make_cell(0, f1=math.nan),
-        make_cell(1, f1=0.5),
-        make_cell(2, f1=0.7),
-        make_cell(3, f1=0.7),
-        make_cell(4, f1=math.inf),
-        make_cell(5, state="pruned", f1=0.9),
-        make_cell(6, state="failed"),
-        make_cell(7, state="running", f1=0.9),
-        make_cell(8, scores={"dev": {"f1": None}}),
-    ]
-    assert [cell.number for cell in rank(cells, "f1")] == [2, 3, 1]
-    assert [cell.number for cell in rank(cells[::-1], "f1")] == [2, 3, 1]
-
-
-def test_less_loss_is_better():
-    cells = [make_cell(number, scores={"dev": {"loss": loss}}) for number, loss in enumerate((0.3, 0.1, 0.2, 0.1))]
-    assert [cell.number for cell in rank(cells, "loss")] == [1, 3, 2, 0]
 
 
 @pytest.fixture

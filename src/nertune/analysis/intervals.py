@@ -102,18 +102,6 @@ def interval_of_seeds(
     return _interval(counts, score, n_resamples=n_resamples, seed=seed, bounds=bounds, ends=straight_ends)
 
 
-def interval_of_label(
-    counts: Sequence[Ints],
-    score: ScoreOfCounts,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
-    bounds: Bounds = UNIT_BOUNDS,
-) -> Interval:
-    """The same for the score of one label, or of anything that few of the texts have."""
-    return _interval(counts, score, n_resamples=n_resamples, seed=seed, bounds=bounds, ends=_logit_ends)
-
-
 def interval_of_file(
     counts: Ints,
     score: ScoreOfCounts,
@@ -137,19 +125,44 @@ def intervals_of_systems(
     Of a system with one file that of `interval_of_file`, else that of `interval_of_seeds`; the figures are the same.
     counted  by score, the counts of each system, all of the same units
     """
-    tables = {id(table): table for systems in counted.values() for one in systems for table in one.counts}
-    sums = resample_sums(list(tables.values()), n_resamples=n_resamples, seed=seed)
-    drawn = dict(zip(tables, sums, strict=True))
+    every = [one for systems in counted.values() for one in systems]
+    ends = [_logit_ends if len(one.counts) == 1 else straight_ends for one in every]
+    found = iter(_intervals(every, ends, n_resamples=n_resamples, seed=seed))
+    return {score: [next(found) for _ in systems] for score, systems in counted.items()}
 
-    def interval(one: Counts) -> Interval:
-        samples = one.score(np.stack([drawn[id(table)] for table in one.counts], axis=1))
-        ends = _logit_ends if len(one.counts) == 1 else straight_ends
-        return _interval_of_samples(samples, one.counts, one.score, bounds=one.bounds, ends=ends)
 
-    return {score: [interval(one) for one in systems] for score, systems in counted.items()}
+def intervals_of_labels(
+    counted: Mapping[str, Mapping[str, Counts]], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> dict[str, dict[str, Interval]]:
+    """The intervals of the rates of each label, or of anything that few of the texts have, from one draw for all.
+
+    counted  by label and rate, as `count_labels` has them
+    """
+    every = [one for rates in counted.values() for one in rates.values()]
+    found = iter(_intervals(every, [_logit_ends] * len(every), n_resamples=n_resamples, seed=seed))
+    return {label: {rate: next(found) for rate in rates} for label, rates in counted.items()}
 
 
 Ends = Callable[[float, float, Bounds], Bounds]  # mean, margin on the score's own scale, bounds -> low, high
+
+
+def _intervals(counted: Sequence[Counts], ends: Sequence[Ends], *, n_resamples: int, seed: int) -> list[Interval]:
+    """Of each its interval; all from one draw of the units, tables that several share summed once."""
+    tables = {id(table): table for one in counted for table in one.counts}
+    if not tables:
+        return []
+    sums = resample_sums(list(tables.values()), n_resamples=n_resamples, seed=seed)
+    drawn = dict(zip(tables, sums, strict=True))
+    return [
+        _interval_of_samples(
+            one.score(np.stack([drawn[id(table)] for table in one.counts], axis=1)),
+            one.counts,
+            one.score,
+            bounds=one.bounds,
+            ends=own,
+        )
+        for one, own in zip(counted, ends, strict=True)
+    ]
 
 
 def _interval(

@@ -11,10 +11,10 @@ from nertune.analysis.predictions import Predictions, check_same_texts, read_pre
 from nertune.errors import UserError, Where, shown_path
 from nertune.results.files import read_json
 from nertune.results.layout import StudyFolder
+from nertune.results.seed_folders import PREFIXES, predictions_file
 from nertune.spec.load import load_study
 
 SplitName = Literal["dev", "test"]
-PREFIXES: Mapping[SplitName, str] = {"dev": "eval", "test": "test"}  # of the files of a split
 STUDY_SUFFIXES = (".yaml", ".yml")
 FILE_SUFFIXES = (".jsonl",)
 WHAT = "Name a study file, a study's OUTPUT, a seed's folder, or a file test_predictions.jsonl"
@@ -60,7 +60,7 @@ def read_system(path: Path, *, split: SplitName = "test") -> System:
             raise _without_seeds(spec.name, where=Where(path), study=shown_path(path))
         return _of_output(spec.output, split=split)
     if path.suffix in FILE_SUFFIXES:
-        is_of_seed = path.name in {f"{prefix}_predictions.jsonl" for prefix in PREFIXES.values()}
+        is_of_seed = path in [predictions_file(path.parent, split) for split in PREFIXES]
         name = path.absolute().parent.name if is_of_seed else path.stem
         return System(name, path, (read_predictions(path),), (None,))
     raise UserError("is neither a study file (.yaml) nor a prediction file (.jsonl)", where=Where(path), fix=WHAT)
@@ -87,7 +87,7 @@ def check_same_data(systems: Sequence[System]) -> None:
 def _of_folder(folder: Path, *, split: SplitName) -> System:
     if StudyFolder(folder).summary.is_file():
         return _of_output(folder, split=split)
-    if _predictions(folder, split).is_file() or (folder / "environment.json").is_file():
+    if predictions_file(folder, split).is_file() or (folder / "environment.json").is_file():
         seed, fingerprint = _environment(folder, split=split)
         file = _read(folder, split=split)
         return System(folder.name, folder, (file,), (seed,), fingerprint, (_recorded(folder, split=split),))
@@ -122,15 +122,11 @@ def _without_seeds(name: str, *, where: Where, study: str) -> UserError:
     return UserError(f"{name} has no seed runs yet", where=where, fix=f"nertune best-and-train {study}")
 
 
-def _predictions(folder: Path, split: SplitName) -> Path:
-    return folder / f"{PREFIXES[split]}_predictions.jsonl"
-
-
 def _read(folder: Path, *, split: SplitName) -> Predictions:
-    path = _predictions(folder, split)
+    path = predictions_file(folder, split)
     if not path.is_file():
         other: SplitName = "dev" if split == "test" else "test"
-        fix = f"--split {other}" if _predictions(folder, other).is_file() else WHAT
+        fix = f"--split {other}" if predictions_file(folder, other).is_file() else WHAT
         raise UserError(
             f"the seed's folder holds no predictions of {split}: no {path.name}", where=Where(folder), fix=fix
         )

@@ -96,6 +96,18 @@ def count_scores(files: Sequence[Predictions], scores: Iterable[str]) -> dict[st
     return found
 
 
+def count_labels(files: Sequence[Predictions]) -> dict[str, dict[str, Counts]]:
+    """By label and rate (RATES) the counts of `count_units` with that label, all from one pass over the files."""
+    labels = labels_of_files(files)
+    unit, unit_of = find_units(files[0])
+    sums = [_by_label(table) for table in _sums(files, partial(_count_labels, labels=labels), unit_of)]
+    tables = {label: tuple(table[..., number] for table in sums) for number, label in enumerate(labels)}
+    return {
+        label: {rate: Counts(rate, own, partial(_micro, rate=rate), unit, unit_of) for rate in RATES}
+        for label, own in tables.items()
+    }
+
+
 def rates_by_label(files: Sequence[Predictions], *, rate: str = "f1") -> tuple[dict[str, Floats], dict[str, int]]:
     """By label of the files, in `labels_of_files`' order: its rate in each file, [F]; and how often it is in gold."""
     labels = labels_of_files(files)

@@ -1,4 +1,4 @@
-"""A finished seed folder: what made it, whether it is whole, and its weights."""
+"""A finished seed folder: what made it, whether it is whole, its predictions and its weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nertune.results.files import read_json
 
 DONE = "all_results.json"  # a seed folder with it is whole
 WEIGHTS = "model.safetensors"
+PREFIXES = {"dev": "eval", "test": "test"}  # of the files of a split, as Hugging Face's examples name them
 FOLDS = "fold-*"  # folders, in a seed folder, of the models of its folds
 
 
@@ -21,6 +22,11 @@ def marks_of(folder: Path) -> Mapping[str, Any]:
         marks = read_json(folder / "environment.json").get("fit")
         return marks if isinstance(marks, dict) else {}
     return {}
+
+
+def predictions_file(folder: Path, split: str) -> Path:
+    """Where a seed folder has its predictions of dev or test."""
+    return folder / f"{PREFIXES[split]}_predictions.jsonl"
 
 
 def weight_files(folder: Path) -> list[Path]:

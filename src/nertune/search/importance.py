@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
+from nertune.analysis.ranking import objective_value, rank
 from nertune.results.database import CellRow
-from nertune.search.best import objective_value, rank
 from nertune.search.sampler import direction_of, distribution_of, frozen_trial
 from nertune.spec.space import dimensions
 from nertune.spec.study import StudySpec

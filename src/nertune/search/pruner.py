@@ -18,12 +18,12 @@ from itertools import islice, pairwise
 import optuna
 from optuna.trial import TrialState, create_trial
 
+from nertune.analysis.ranking import objective_value
 from nertune.protocols import plan_fits
 from nertune.report.text import score_text, share_text
 from nertune.results.database import CellRow, Moment
 from nertune.results.records import Cut
 from nertune.scores import is_minimised
-from nertune.search.best import objective_value
 from nertune.search.sampler import PER, direction_of
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec

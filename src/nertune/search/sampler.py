@@ -17,10 +17,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nertune.analysis.ranking import objective_value
 from nertune.errors import StudyFileError, closest
 from nertune.results.database import CellRow
 from nertune.scores import is_minimised
-from nertune.search.best import objective_value
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import Choices, Dimension, dimensions, grid_points, normal_point, on_step, size_of_space
 from nertune.spec.study import StudySpec

@@ -36,7 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from nertune.results.database import OPEN_STATES, Database, StudyRow, open_database
-from nertune.track.figures import PREDICTIONS, confusion_png, heat_map_png
+from nertune.results.seed_folders import PREFIXES
+from nertune.track.figures import confusion_png, heat_map_png
 from nertune.track.follower import FAILED, Follower, Row, follow, nest, run_key, run_order, study_key
 from nertune.track.overview import headline, setting_text, study_text
 
@@ -82,7 +83,7 @@ class AimWriter:
             context = {"subset": score["split"], "label": score["label"]}
             run.track(score["value"], name="label_f1", context=context, **moment)
         if row["stage"] == "final" and row["state"] == "complete":
-            for split in PREDICTIONS:
+            for split in PREFIXES:
                 picture = confusion_png(Path(self.study.output) / row["name"], split)
                 show_image(run, picture, name="confusion", context={"subset": split}, **moment)
         close_run(run, repo=self.repo, ended=end_time(row))

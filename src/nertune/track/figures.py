@@ -13,9 +13,8 @@ from nertune.data.examples import Span
 from nertune.report.plots.confusion import draw_confusion, has_confusion
 from nertune.report.plots.drawing import save_figure, settings
 from nertune.report.plots.heat_map import draw_heat_map, has_heat_map
+from nertune.results.seed_folders import predictions_file
 from nertune.scores.confusion import Confusion, confuse_classes, confuse_entities, confuse_label_sets
-
-PREDICTIONS = {"dev": "eval_predictions.jsonl", "test": "test_predictions.jsonl"}
 
 Record = Mapping[str, Any]
 
@@ -27,7 +26,7 @@ def heat_map_png(told: Record) -> bytes | None:
 
 def confusion_png(folder: Path, split: str) -> bytes | None:
     """What a seed run took for what on dev or test; None where its folder does not say."""
-    path = folder / PREDICTIONS[split]
+    path = predictions_file(folder, split)
     if not path.is_file():
         return None
     return _png(lambda: {"confusion": read_confusion(path)}, applies=has_confusion, draw=draw_confusion)

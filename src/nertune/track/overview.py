@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from nertune.analysis.search import Trial, heat_map
-from nertune.report.text import score_name, short_key, value_text
+from nertune.analysis.ranking import as_trial, objective_value, rank
+from nertune.analysis.search import heat_map
+from nertune.report.tables import point_text
+from nertune.report.text import score_name, value_text
 from nertune.results.database import ATTEMPTS, RUNS, CellRow, Database, StudyRow
 from nertune.results.summary import summarise_seeds
 from nertune.scores import is_minimised
@@ -48,32 +49,20 @@ def _ended(study: StudyRow, *, database: Database) -> str | None:
 
 
 def _best(trials: Sequence[CellRow], objective: str, *, database: Database) -> dict[str, Any] | None:
-    scored = [cell for cell in trials if _score(cell, objective) is not None]
-    if not scored:
+    ranked = rank(trials, objective)
+    if not ranked:
         return None
-    best = min(scored, key=_place(objective))
+    best = ranked[0]
     tries = RUNS.join(ATTEMPTS, ATTEMPTS.c.id == RUNS.c.attempt_id).select().with_only_columns(RUNS.c.id)
     with database.read() as connection:
         runs = list(connection.execute(tries.where(ATTEMPTS.c.cell_id == best.id)).scalars())
     told = {
         "trial": best.number,
         "run": max(runs, default=None),
-        "score": _score(best, objective),
+        "score": objective_value(best, objective),
         "epoch": best.best_epoch,
     }
     return {**told, "point": dict(best.point)}
-
-
-def _score(cell: CellRow, objective: str) -> float | None:
-    """The dev score of a finished trial."""
-    value = cell.scores.get("dev", {}).get(objective) if cell.state == "complete" else None
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _place(objective: str) -> Callable[[CellRow], tuple[float, int]]:
-    """Best first, as the search ranks: ties go to the lower number."""
-    sign = 1 if is_minimised(objective) else -1
-    return lambda cell: (sign * (_score(cell, objective) or 0.0), cell.number)
 
 
 def _seeds(cells: Sequence[CellRow], objective: str) -> dict[str, Any] | None:
@@ -103,7 +92,7 @@ def headline(told: Mapping[str, Any]) -> str:
 
 def setting_text(point: Mapping[str, Any]) -> str:
     """`batch size 8, learning rate 0.003`."""
-    return ", ".join(f"{short_key(key)} {value_text(value)}" for key, value in point.items()) or "as written"
+    return point_text(point) if point else "as written"
 
 
 def study_text(told: Mapping[str, Any]) -> str:
@@ -133,7 +122,7 @@ def _spread_text(score: Mapping[str, float | None]) -> str:
 
 def heat_map_of(trials: Sequence[CellRow], objective: str) -> dict[str, Any] | None:
     """The heat map of the two keys that have most values; None where fewer than two keys vary."""
-    found = [Trial(cell.number, cell.point, _score(cell, objective)) for cell in trials if not cell.is_open]
+    found = [as_trial(cell, objective) for cell in trials if not cell.is_open]
     values: dict[str, set[str]] = {}
     for trial in found:
         for key, value in trial.point.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nertune.results.records import SplitScores, StepRecord
+from nertune.results.seed_folders import PREFIXES
 from nertune.tasks.encoded import EncodedSplit
 from nertune.tasks.predictions import Predictions
 from nertune.train.predict import score_predictions
@@ -13,7 +14,6 @@ from nertune.trials.job import Job
 from nertune.trials.outputs import results_of_split, write_predictions
 
 Results = dict[str, dict[str, Any]]  # by part: train, eval, test; and fit, what environment.json says of it
-PREFIXES = {"dev": "eval", "test": "test"}
 
 
 def keep_split(

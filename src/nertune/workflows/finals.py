@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nertune.analysis.ranking import objective_value
 from nertune.errors import NertuneError
 from nertune.execute.coordinate import Work, coordinate
 from nertune.execute.executor import Executor
@@ -20,7 +21,6 @@ from nertune.results.layout import SIZE, cell_name, seed_folder_name
 from nertune.results.records import values_of_fits
 from nertune.results.seed_folders import has_weights, marks_of
 from nertune.scores import is_minimised
-from nertune.search.best import objective_value
 from nertune.spec.fingerprint import fingerprint, point_id
 from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec

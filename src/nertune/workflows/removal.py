@@ -176,7 +176,7 @@ def _best_trial(database: Database, study: StudyRow) -> int | None:
     """The number of the trial whose weights `search.keep: best` has kept."""
     if not StudyFolder(Path(study.output)).best_trial.is_dir():
         return None
-    from nertune.search.best import rank
+    from nertune.analysis.ranking import rank
     from nertune.workflows.run_runs import objective_of
 
     ranked = rank(database.cells(study, "search"), objective_of(study))

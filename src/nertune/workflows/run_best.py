@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nertune.analysis.ranking import rank, rank_pruned
 from nertune.errors import NoScoreError
 from nertune.results.database import open_database
 from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import SearchOutcome
-from nertune.search.best import rank, rank_pruned
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
 from nertune.workflows.search_cells import is_finished

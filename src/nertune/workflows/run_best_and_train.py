@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from nertune.analysis.ranking import objective_value, rank
 from nertune.errors import NertuneError, StudyConflictError, Where
 from nertune.protocols import protocol_name
 from nertune.report.card import CARD, card_text
@@ -17,9 +18,9 @@ from nertune.report.progress import Progress
 from nertune.results.database import CellRow
 from nertune.results.files import read_json, write_csv, write_json, write_text
 from nertune.results.outcomes import FinalOutcome
-from nertune.results.seed_folders import DONE
+from nertune.results.seed_folders import DONE, PREFIXES
 from nertune.results.summary import size_rows, summarise_seeds, summarise_sizes
-from nertune.search.best import BestSetting, objective_value, rank, read_best
+from nertune.search.best import BestSetting, read_best
 from nertune.search.sampler import make_sampler
 from nertune.spec.fingerprint import point_id
 from nertune.spec.space import apply_point
@@ -210,13 +211,12 @@ def _seed_rows(cells: Sequence[CellRow], candidate: Candidate, *, finals: Finals
 
 def _seed_row(cell: CellRow, *, folder: Path, objective: str) -> dict[str, Any]:
     results = read_json(folder / DONE)
-    prefixes = {"dev": "eval", "test": "test"}
     return {
         "seed": cell.seed,
         "best_epoch": cell.best_epoch,
         "scores": cell.scores,
         "mean_dev_score": mean_of_fits(cell, objective),
-        "labels": {split: results.get(f"{prefix}_labels", {}) for split, prefix in prefixes.items()},
+        "labels": {split: results.get(f"{prefix}_labels", {}) for split, prefix in PREFIXES.items()},
         "examples": results["train_samples"],
         "folder": str(folder),
     }

@@ -80,7 +80,7 @@ def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file:
         "written": now(),
         **told_of_search(spec, study, database),
         **told_of_seeds(spec, summary, files=files),
-        **told_of_mistakes(spec, summary, files=files["test"], splits=splits),
+        **told_of_mistakes(spec, files=files, splits=splits),
         "cost": _cost(database, study, summary),
         "next": _next(summary, study_file=study_file),
         "made": {**made, "splits": _splits(corpus)},

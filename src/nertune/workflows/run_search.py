@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nertune.analysis.ranking import rank, rank_pruned
 from nertune.errors import NertuneError, NoScoreError
 from nertune.execute.coordinate import Limits, Work, coordinate
 from nertune.execute.executor import Executor
@@ -21,7 +22,7 @@ from nertune.results.files import move_files, replace_folder, write_csv
 from nertune.results.layout import MODEL, StudyFolder, cell_name
 from nertune.results.outcomes import SearchOutcome
 from nertune.scores import is_minimised
-from nertune.search.best import is_torn, rank, rank_pruned, read_best, write_best
+from nertune.search.best import is_torn, read_best, write_best
 from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler, make_sampler
 from nertune.search.storage import OptunaView

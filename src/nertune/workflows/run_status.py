@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nertune.analysis.ranking import objective_value, rank
 from nertune.errors import UserError, Where
 from nertune.protocols import plan_fits
 from nertune.protocols.kfold import averages_folds
@@ -20,7 +21,6 @@ from nertune.results.layout import SIZE, StudyFolder, cell_name
 from nertune.results.records import StepRecord, fit_of_split, without_nan
 from nertune.results.summary import spread
 from nertune.scores import is_minimised
-from nertune.search.best import objective_value, rank
 from nertune.search.sampler import make_sampler
 from nertune.spec.load import load_study
 from nertune.spec.space import apply_point

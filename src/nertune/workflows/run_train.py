@@ -20,6 +20,7 @@ from nertune.report.text import epoch_text, score_text
 from nertune.results.files import read_json, replace_folder
 from nertune.results.layout import seed_folder_name
 from nertune.results.records import without_nan
+from nertune.results.seed_folders import PREFIXES
 from nertune.signals import stopped_by_signals
 from nertune.spec.load import load_study
 from nertune.spec.space import apply_point, get_at
@@ -239,6 +240,3 @@ def _told(outcome: Mapping[str, Any], *, target: Path, seed: int, seconds: float
         }
     )
     return told
-
-
-PREFIXES = {"dev": "eval", "test": "test"}

@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from nertune.analysis.ranking import n_since_best
 from nertune.execute.plan import Plan
 from nertune.results.database import CellRow
 from nertune.results.layout import cell_name
 from nertune.results.records import Cut, StepRecord
-from nertune.search.best import n_since_best
 from nertune.search.pruner import make_pruner
 from nertune.search.sampler import Sampler
 from nertune.spec.fingerprint import point_id

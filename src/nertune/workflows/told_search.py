@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nertune.analysis.search import MANY, Trial, expected_best, heat_map, slices, values_at_edges
+from nertune.analysis.ranking import as_trial, objective_value, rank, rank_pruned
+from nertune.analysis.search import MANY, expected_best, heat_map, slices, values_at_edges
 from nertune.results.database import CellRow, Database, StudyRow
 from nertune.scores import is_minimised
-from nertune.search.best import objective_value, rank, rank_pruned
 from nertune.search.importance import importances
 from nertune.search.sampler import make_sampler
 from nertune.spec.space import dimensions
@@ -24,7 +24,7 @@ def told_of_search(spec: StudySpec, study: StudyRow, database: Database) -> dict
     cells = database.cells(study, "search")
     objective, minimised = spec.search.objective, is_minimised(spec.search.objective)
     ranked = rank(cells, objective)
-    trials = [_trial(cell, objective) for cell in cells if not cell.is_open]
+    trials = [as_trial(cell, objective) for cell in cells if not cell.is_open]
     scores = [trial.score for trial in trials if trial.score is not None]
     best = ranked[0] if ranked else None
     shares = importances(spec, cells)
@@ -69,11 +69,6 @@ def _most_frequent(scores: Sequence[float]) -> dict[str, Any] | None:
     """The score that most trials have, if several have the same."""
     counted = Counter(scores).most_common(1)
     return {"score": counted[0][0], "count": counted[0][1]} if counted and counted[0][1] > 1 else None
-
-
-def _trial(cell: CellRow, objective: str) -> Trial:
-    """Only one that ran to its end has a score that can be compared."""
-    return Trial(cell.number, cell.point, objective_value(cell, objective) if cell.state == "complete" else None)
 
 
 def _best(cell: CellRow | None, objective: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -18,20 +17,20 @@ from nertune.analysis.errors import (
     find_mistakes,
     frequent_mistakes,
 )
-from nertune.analysis.intervals import Interval, interval_of_label, interval_of_seeds
+from nertune.analysis.intervals import interval_of_seeds, intervals_of_labels
 from nertune.analysis.predictions import Predictions, check_same_texts, read_predictions
-from nertune.analysis.units import RATES, count_units, score_names
+from nertune.analysis.units import RATES, count_labels, count_units, score_names
 from nertune.data.examples import Example, SequenceExample, TokenExample
 from nertune.errors import NertuneError
 from nertune.results.files import read_json
 from nertune.results.layout import StudyFolder
+from nertune.results.seed_folders import PREFIXES, predictions_file
 from nertune.scores.confusion import confuse_classes, confuse_entities, confuse_label_sets
 from nertune.scores.matching import MatchCounts, measure_matches
 from nertune.spec.study import StudySpec
 
 Record = Mapping[str, Any]
 
-FILES = {"dev": "eval_predictions.jsonl", "test": "test_predictions.jsonl"}
 CONFIG = "config.json"
 OF_THRESHOLDS = ("threshold", "f1", "best_threshold", "best_f1")
 SAME = 1e-6  # between a recorded score and the same from the predictions
@@ -53,14 +52,14 @@ def told_of_seeds(spec: StudySpec, summary: Record | None, *, files: Files) -> d
             **summary[split]["scores"][objective],
             "interval": _interval(files[split], score=objective, mean=summary[split]["scores"][objective]["mean"]),
         }
-        for split in FILES
+        for split in PREFIXES
         if split in summary and objective in summary[split]["scores"]
     }
     scored = "test" if "test" in summary else "dev"
     return {
         "seeds": seeds,
         "seed_rows": _seed_rows(summary),
-        "all_scores": {split: summary[split]["scores"] for split in FILES if split in summary},
+        "all_scores": {split: summary[split]["scores"] for split in PREFIXES if split in summary},
         "optimism": summary["search"],
         "edited_by_hand": summary["setting_edited_by_hand"],
         "sizes": _sizes(summary, objective),
@@ -73,13 +72,14 @@ def read_files(folder: StudyFolder, summary: Record | None) -> tuple[Files, list
 
     Figures of some seeds beside those of all would not agree with one another.
     """
-    files: dict[str, list[Predictions]] = {split: [] for split in FILES}
+    files: dict[str, list[Predictions]] = {split: [] for split in PREFIXES}
     notes: list[str] = []
     if summary is None:
         return files, notes
-    for split in sorted({*FILES} & {*summary}):
+    for split in sorted({*PREFIXES} & {*summary}):
         try:
-            found = [read_predictions(folder.root / name / FILES[split]) for name in summary["folders"].values()]
+            paths = [predictions_file(folder.root / name, split) for name in summary["folders"].values()]
+            found = [read_predictions(path) for path in paths]
             check_same_texts(found)
             files[split] = found
         except NertuneError as error:
@@ -90,9 +90,8 @@ def read_files(folder: StudyFolder, summary: Record | None) -> tuple[Files, list
 
 def told_of_mistakes(
     spec: StudySpec,
-    summary: Record | None,
     *,
-    files: Sequence[Predictions],
+    files: Files,
     splits: Mapping[str, Sequence[Example]],
 ) -> dict[str, Any]:
     """Where the models of the seeds err on test: the keys of `_of_entities` or `_of_classes`; empty without seeds.
@@ -108,10 +107,10 @@ def told_of_mistakes(
         "mistakes": [],
         "thresholds": [],
     }
-    if summary is None or not files:
+    if not files["test"]:
         return empty
-    found = (_of_entities if spec.task == "token" else _of_classes)(files, splits=splits)
-    return {**empty, **found, "thresholds": _thresholds(spec, summary)}
+    found = (_of_entities if spec.task == "token" else _of_classes)(files["test"], splits=splits)
+    return {**empty, **found, "thresholds": _thresholds(spec, files["dev"])}
 
 
 # ---- scores
@@ -139,7 +138,7 @@ def _seed_rows(summary: Record) -> list[dict[str, Any]]:
             "folder": summary["folders"].get(str(seed)),
             **{
                 split: {name: found["values"].get(str(seed)) for name, found in summary[split]["scores"].items()}
-                for split in FILES
+                for split in PREFIXES
                 if split in summary
             },
         }
@@ -151,7 +150,7 @@ def _sizes(summary: Record, objective: str) -> list[dict[str, Any]]:
     rows = []
     for found in summary.get("sizes", {}).values():
         row = {"percent": found["percent"], "examples": found["examples"]}
-        for split in FILES:
+        for split in PREFIXES:
             score = found.get(split, {}).get("scores", {}).get(objective, {})
             row |= {split: score.get("mean"), f"{split}_sd": score.get("sd")}
         rows.append(row)
@@ -161,29 +160,24 @@ def _sizes(summary: Record, objective: str) -> list[dict[str, Any]]:
 def _labels(summary: Record, files: Sequence[Predictions], *, split: str) -> list[dict[str, Any]]:
     """Mean precision, recall and F1 of each label over the seeds, with the interval of each and F1's values by seed."""
     found = summary.get(split, {}).get("labels", {})
+    intervals = intervals_of_labels(count_labels(files)) if files else {}
     rows = []
     for label, scores in found.items():
-        intervals = {rate: _label_interval(files, label=label, rate=rate) for rate in RATES if rate in scores}
+        own = {rate: [one.low, one.high] for rate, one in intervals.get(label, {}).items() if rate in scores}
+        low, high = own.get("f1", (None, None))
         rows.append(
             {
                 "label": label,
                 **{rate: scores[rate]["mean"] for rate in RATES if rate in scores},
                 "sd": scores["f1"]["sd"],
                 "support": round(scores["support"]["mean"]),
-                "low": intervals["f1"].low if intervals["f1"] else None,
-                "high": intervals["f1"].high if intervals["f1"] else None,
-                "intervals": {rate: [one.low, one.high] for rate, one in intervals.items() if one},
+                "low": low,
+                "high": high,
+                "intervals": own,
                 "values": scores["f1"]["values"],
             }
         )
     return rows
-
-
-def _label_interval(files: Sequence[Predictions], *, label: str, rate: str) -> Interval | None:
-    if not files or all(label not in file.labels for file in files):
-        return None
-    counts = count_units(files, score=rate, label=label)
-    return interval_of_label(counts.counts, counts.score)
 
 
 # ---- entities
@@ -305,13 +299,12 @@ def _most_sure(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[
     ]
 
 
-def _thresholds(spec: StudySpec, summary: Record) -> list[dict[str, Any]]:
+def _thresholds(spec: StudySpec, files: Sequence[Predictions]) -> list[dict[str, Any]]:
     """Of each label of multi-label texts: threshold and F1 on dev, and those of the best one; means over seeds."""
     tables = []
-    for name in summary["folders"].values():
-        path = spec.output / name / FILES["dev"]
-        if path.exists() and (file := read_predictions(path)).task == "sequence" and file.problem == "multi_label":
-            used = _used_thresholds(spec, file, config=path.with_name(CONFIG))
+    for file in files:
+        if file.task == "sequence" and file.problem == "multi_label":
+            used = _used_thresholds(spec, file)
             sure = [dict(zip(file.labels, own, strict=True)) for own in file.probabilities]
             tables.append(best_thresholds(file.classes[0], sure, used=used))
     return [
@@ -320,8 +313,9 @@ def _thresholds(spec: StudySpec, summary: Record) -> list[dict[str, Any]]:
     ]
 
 
-def _used_thresholds(spec: StudySpec, file: Predictions, *, config: Path) -> dict[str, float]:
-    """Label -> threshold: as the saved model holds them, else as the study says."""
+def _used_thresholds(spec: StudySpec, file: Predictions) -> dict[str, float]:
+    """Label -> threshold: as the saved model beside the predictions holds them, else as the study says."""
+    config = file.path.with_name(CONFIG)
     heads = read_json(config).get("nertune", {}).get("heads", {}).values() if config.exists() else ()
     kept = {
         label: threshold
