@@ -17,14 +17,14 @@ def stopping_signals() -> list[signal.Signals]:
 
 
 @contextmanager
-def stopped_by_signals(kept: str) -> Iterator[None]:
+def stopped_by_signals(kept: str | None) -> Iterator[None]:
     """Signals end the block as Ctrl-C does, with StoppedError, which says what is `kept`; the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedError(f"Stopped by {signal.Signals(number).name}; {kept}")
+        raise StoppedError(f"Stopped by {signal.Signals(number).name}{f'; {kept}' if kept else ''}")
 
     before = {number: signal.signal(number, stop) for number in stopping_signals()}
     try:

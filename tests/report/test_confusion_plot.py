@@ -37,6 +37,19 @@ def test_lines_are_gold_with_their_numbers_and_columns_are_predicted_nothing_las
     assert written == {(0, 0): "40", (1, 0): "3", (2, 0): "12", (0, 1): "5", (1, 1): "30", (0, 2): "9"}
 
 
+def test_a_label_that_is_never_predicted_has_its_empty_column():
+    _, axes = drawn({"a": {"a": 3}, "b": {"a": 2}})
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "b"]
+    assert axes.images[0].get_array().tolist() == [[1, 0], [1, 0]]
+
+
+def test_means_over_models_keep_their_fractions_and_their_sums():
+    figure, axes = drawn({"a": {"a": 2.4, "b": 0.6}, "b": {"b": 1.0}})
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a (3)", "b (1)"]
+    assert [text.get_text() for text in axes.texts] == ["2.40", "0.60", "1"]
+    assert figure.get_suptitle() == "Most often, “a” is taken for “b”: 0.60 times, 20 % of them"
+
+
 def test_the_colour_is_the_share_of_the_line():
     _, axes = drawn(COUNTS)
     assert axes.images[0].get_array()[0].tolist() == pytest.approx([40 / 55, 3 / 55, 12 / 55])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -347,3 +348,24 @@ def test_rm_asks_and_heeds_a_no(
 class _Answers(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_rm_leaves_alone_what_another_record_speaks_for(
+    nertune: Nertune, record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "task: token\nname: news\ndata: {dir: data}\nmodel: {base: owner/model}\n"
+    (tmp_path / "runs" / "news" / "study.yaml").write_text(f"{words}storage: ../../nertune.db\noutput: .\n")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(record, copy / "nertune.db")
+    (copy / "news.yaml").write_text(words)
+    weights = [folder / "runs/news/bert_news_8_1_3_1/model.safetensors" for folder in (tmp_path, copy)]
+    shutil.copytree(weights[0].parent, weights[1].parent)
+    monkeypatch.chdir(copy)
+    code, _, err = nertune("runs", "rm", "6", "--yes")
+    assert (code, "this record is a copy" in err, "--study STUDY.yaml" in err) == (2, True, True)
+    assert nertune("runs", "rm", "6", "--study", "news.yaml", "--yes")[0] == 0
+    assert [path.exists() for path in weights] == [True, False]
+    monkeypatch.chdir(tmp_path)
+    assert nertune("runs", "rm", "6", "--yes")[0] == 0
+    assert not weights[0].exists()

@@ -100,7 +100,7 @@ def count_labels(files: Sequence[Predictions]) -> dict[str, dict[str, Counts]]:
     """By label and rate (RATES) the counts of `count_units` with that label, all from one pass over the files."""
     labels = labels_of_files(files)
     unit, unit_of = find_units(files[0])
-    sums = [_by_label(table) for table in _sums(files, partial(_count_labels, labels=labels), unit_of)]
+    sums = [table.reshape(len(table), 3, -1) for table in _sums(files, partial(_count_labels, labels=labels), unit_of)]
     tables = {label: tuple(table[..., number] for table in sums) for number, label in enumerate(labels)}
     return {
         label: {rate: Counts(rate, own, partial(_micro, rate=rate), unit, unit_of) for rate in RATES}

@@ -457,7 +457,7 @@ def main() -> None:
     """The program: a command, its messages, its exit code."""
     _show_what_can_be_shown()
     try:
-        with stopped_by_signals("what was finished is saved"):
+        with stopped_by_signals("what was finished is saved" if _keeps_state() else None):
             app()
     except (InterruptedByUserError, StoppedError) as error:
         _fail(error, last=f"Continue with: {_same_command()}")
@@ -469,10 +469,14 @@ def main() -> None:
         _fall_silent()
     except SystemExit as end:
         if end.code == InterruptedByUserError.exit_code:  # Ctrl-C while nobody waited for it; typer says nothing
-            keeps_state = sys.argv[1:2] in (["search"], ["best-and-train"])
-            last = f"Continue with: {_same_command()}" if keeps_state else None
+            last = f"Continue with: {_same_command()}" if _keeps_state() else None
             _fail(InterruptedByUserError("Interrupted"), last=last)
         raise
+
+
+def _keeps_state() -> bool:
+    """Whether the command goes on, when it is given again, where it was stopped."""
+    return sys.argv[1:2] in (["search"], ["best-and-train"])
 
 
 def _show_what_can_be_shown() -> None:

@@ -87,11 +87,12 @@ def _metadata(spec: StudySpec, *, seed: int, summary: Record) -> dict[str, Any]:
 
 
 def _opening(spec: StudySpec, summary: Record) -> str:
-    base = Path(spec.model.base).name if Path(spec.model.base).is_absolute() else spec.model.base
+    base = Path(spec.model.base)
+    what_base = f"encoder (from a folder {base.name})" if base.is_absolute() else spec.model.base
     labels = list(summary.get("test", {}).get("labels", {}))
     named = f": {', '.join(labels)}" if labels else ""
     what = WHAT[spec.task] if spec.model.problem != "multi_label" else "gives texts any number of labels"
-    return f"A fine-tuned {base} that {what}{named}."
+    return f"A fine-tuned {what_base} that {what}{named}."
 
 
 def _scores(spec: StudySpec, *, seed: int, summary: Record) -> list[str]:

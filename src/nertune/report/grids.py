@@ -31,9 +31,9 @@ class Grid:
     note: str = ""
 
 
-def count_text(n: int, what: str = "") -> str:
-    """A whole number with its thousands apart, and what it counts: `12,345`, `2 words`, `1 word` of "words"."""
-    return f"{n:,} {what.removesuffix('s') if n == 1 else what}".rstrip()
+def count_text(n: float, what: str = "") -> str:
+    """A number or mean, its thousands apart, and what it counts: `12,345`, `2.40 words`, `1 word` of "words"."""
+    return f"{number_text(n)} {what.removesuffix('s') if n == 1 else what}".rstrip()
 
 
 def share_text(share: float | None) -> str:

@@ -69,5 +69,6 @@ def _side(one: Record, side: str) -> str:
 def _class_line(one: Record) -> str:
     labels = [markdown_text(cut_text(one[f"{side}_label"])) for side in ("gold", "predicted")]
     text = "" if one["text"] is None else f": {markdown_text(cut_text(one['text'], limit=LONGEST))}"
-    sure = f"{share_text(one['probability'])} by {count_text(one['runs'], 'models')}"
+    of = f" for {markdown_text(cut_text(one['label']))}" if one["label"] is not None else ""
+    sure = f"{share_text(one['probability'])}{of} by {count_text(one['runs'], 'models')}"
     return f"gold {labels[0]}, predicted {labels[1]} with {sure} ({markdown_text(one['where'])}){text}"

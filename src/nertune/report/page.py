@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from nertune.errors import UserError, Where
 from nertune.report.grids import count_text, cut_text, share_text
 from nertune.report.mistakes import marked_words, times_text
 from nertune.report.plots import FORMATS, STUDY_PLOTS, save_study_plot
@@ -28,7 +29,11 @@ MOST_LETTERS = 5000  # different ones in labels and values; no text has more
 
 
 def write_report(told: Record, *, folder: Path) -> Path:
-    """Write index.html, report.md, report.json and plots/, all or nothing in place of what was there; the page."""
+    """Write index.html, report.md, report.json and plots/, all or nothing in place of what was there; the page.
+
+    Raises  UserError where something stands in its place that is no report
+    """
+    _refuse_foreign(folder)
     new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -44,6 +49,13 @@ def write_report(told: Record, *, folder: Path) -> Path:
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return folder / PAGE
+
+
+def _refuse_foreign(folder: Path) -> None:
+    is_free = not folder.exists() or (folder.is_dir() and ((folder / FIGURES).is_file() or not any(folder.iterdir())))
+    if not is_free:
+        fix = "Give it another name: the report is written in its place"
+        raise UserError("is not nertune's, and is left as it is", where=Where(folder), fix=fix)
 
 
 def page_html(told: Record, *, plots: Mapping[str, str]) -> str:

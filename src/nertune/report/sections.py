@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nertune.report.grids import Grid, count_text, markdown_table, markdown_text, share_text
+from nertune.report.grids import Grid, count_text, markdown_table, markdown_text, number_text, share_text
 from nertune.report.mistakes import mistakes_markdown
 from nertune.report.plots import STUDY_PLOTS
 from nertune.report.tables import point_text
@@ -15,6 +15,8 @@ from nertune.report.text import share_text as part_text
 
 Record = Mapping[str, Any]
 
+SHARES = ("new_words", "new_entities")
+MOST_PAIRS = 40  # of labels, in the table of what is taken for what
 MOST_ROWS = 500  # of a table in Markdown
 MATCHING = {
     "strict": "type and both ends",
@@ -195,7 +197,7 @@ def trials_grid(told: Record) -> Grid:
             str(row["trial"]),
             _state_text(row),
             *(value_text(row["point"].get(key, "–")) for key in keys),
-            score_text(row["score"]),
+            _with_sd(row["score"], row["sd"]),
             str(row["rank"] or "–"),
             epoch_text(row["epoch"]),
             duration_text(row["seconds"]),
@@ -278,7 +280,7 @@ def _sizes(told: Record) -> Grid:
         (
             f"{row['percent']:g} %",
             count_text(row["examples"] or 0),
-            *(_with_sd(row, split) for split in ("dev", "test")),
+            *(_with_sd(row[split], row[f"{split}_sd"]) for split in ("dev", "test")),
         )
         for row in told["sizes"]
     ]
@@ -286,9 +288,8 @@ def _sizes(told: Record) -> Grid:
     return Grid("Learning curve", ("of train", "examples", f"dev {name}", f"test {name}"), rows)
 
 
-def _with_sd(row: Record, split: str) -> str:
-    sd = row[f"{split}_sd"]
-    return score_text(row[split]) + (f" ± {score_text(sd)}" if sd is not None else "")
+def _with_sd(score: float | None, sd: float | None) -> str:
+    return score_text(score) + (f" ± {score_text(sd)}" if sd is not None else "")
 
 
 # ---- where it errs
@@ -359,15 +360,17 @@ def _group(name: str, rows: Sequence[Record]) -> Grid:
 
 
 def _confusion(told: Record) -> Grid:
-    rows = [
-        (gold or "(nothing)", predicted or "(nothing)", count_text(n))
+    found = [
+        (n, gold, predicted)
         for gold, row in told["confusion"].items()
         for predicted, n in row.items()
         if gold != predicted and n
     ]
-    rows.sort(key=lambda row: -int(row[2].replace(",", "")))
-    note = "Means over the seeds, rounded."
-    return Grid("What is taken for what", ("gold", "predicted", "times"), rows[:40], n_texts=2, note=note)
+    found.sort(key=lambda one: -one[0])
+    rows = [(gold or "(nothing)", predicted or "(nothing)", count_text(n)) for n, gold, predicted in found[:MOST_PAIRS]]
+    left_out = f" {count_text(len(found) - len(rows), 'rarer pairs')} not shown." if len(found) > len(rows) else ""
+    note = f"Means over the seeds.{left_out}"
+    return Grid("What is taken for what", ("gold", "predicted", "times"), rows, n_texts=2, note=note)
 
 
 def _thresholds(told: Record) -> Grid:
@@ -416,19 +419,36 @@ def made_grids(told: Record) -> list[Grid]:
         **made["versions"],
     }
     rows = [(name, safe_text(value)) for name, value in facts.items() if value is not None]
-    data = [
+    digests = {row["split"]: row["fingerprint"] for row in made["splits"]} or made["data"]
+    files = Grid("Data files", ("split", "SHA-256"), list(digests.items()), n_texts=2)
+    return [Grid("Made with", ("what", "which"), rows, n_texts=2), *_data(told), files]
+
+
+def _data(told: Record) -> list[Grid]:
+    """Statistics of the splits, where the data are still those that were trained on."""
+    unit = "sentences" if told["task"] == "token" else "texts"
+    headings = {
+        "examples": unit,
+        "documents": "documents",
+        "words": "words",
+        "median_words": "words, median",
+        "most_words": "words, most",
+        "new_words": "new words",
+        "new_entities": "new entities",
+    }
+    splits = told["made"]["splits"]
+    known = [name for name in headings if any(row[name] is not None for row in splits)]
+    rows = [
         (
             row["split"],
             ", ".join(f"{label} {n:,}" for label, n in row["labels"].items()),
-            row["fingerprint"],
-            count_text(row["examples"]),
+            *(share_text(row[name]) if name in SHARES else number_text(row[name]) for name in known),
         )
-        for row in made["splits"]
-    ] or [(name, "", digest, "–") for name, digest in made["data"].items()]
-    return [
-        Grid("Made with", ("what", "which"), rows, n_texts=2),
-        Grid("Data", ("split", "labels", "SHA-256 of the file", "examples"), data, n_texts=3),
+        for row in splits
     ]
+    note = "New: what stands nowhere in train; an entity, too, whose words have another type there."
+    found = Grid("Data", ("split", "labels", *(headings[name] for name in known)), rows, n_texts=2, note=note)
+    return [found] if rows else []
 
 
 SECTIONS = (

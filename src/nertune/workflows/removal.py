@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nertune.errors import StoppedError, UserError, Where
-from nertune.results.database import Database, StudyRow, open_snapshot
+from nertune.errors import NertuneError, StoppedError, UserError, Where, shown_path
+from nertune.results.database import Database, StudyRow, open_snapshot, sqlite_path
 from nertune.results.layout import StudyFolder
 from nertune.results.ownership import OutputLock
 from nertune.results.seed_folders import marks_of, weight_files
+from nertune.spec.load import load_study
 from nertune.workflows.holders import refuse_held
 from nertune.workflows.run_runs import Record, Run, choose_runs, chosen_studies, find_run, read_runs
 
@@ -92,6 +93,7 @@ def plan_removal(
         is_whole = not names and not where
         studies = [study for study in chosen_studies(database, record) if _is_meant(study, chosen, is_whole=is_whole)]
         for study in studies:
+            _refuse_of_another_record(study, record)
             refuse_held(database, study)
         best = {study.id: _best_trial(database, study) for study in studies}
     done = [run for run in chosen if run.row.cell.state in DONE_STATES]
@@ -127,6 +129,23 @@ def remove(removal: Removal) -> int:
             for study in removal.studies:
                 _remove_if_empty(StudyFolder(Path(study.output)))
     return removal.n_bytes
+
+
+def _refuse_of_another_record(study: StudyRow, record: Record) -> None:
+    """A record that was copied still names the folders of the original, which are not its own to remove."""
+    written = StudyFolder(Path(study.output)).study
+    if record.output is not None or not written.is_file():
+        return
+    try:
+        owner, own = sqlite_path(load_study(written).storage), sqlite_path(record.storage)
+    except NertuneError:  # of a version that knew other keys
+        return
+    if owner is not None and own is not None and owner.resolve() != own.resolve():
+        raise UserError(
+            f"holds the results of {study.name} as {shown_path(owner)} records them: this record is a copy",
+            where=Where(Path(study.output)),
+            fix="nertune runs rm --study STUDY.yaml   removes what lies where the study file says",
+        )
 
 
 # ---- what there is

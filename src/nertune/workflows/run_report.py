@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from nertune.data.corpus import read_corpus
-from nertune.data.examples import Corpus, Example, TokenExample
+from nertune.data.examples import Corpus, Example
+from nertune.data.statistics import Part, describe_corpus
 from nertune.errors import NertuneError, StudyConflictError, Where, shown_path
 from nertune.protocols.kfold import splits_to_read
 from nertune.report.page import write_report
@@ -189,17 +189,31 @@ def _read(spec: StudySpec, study: StudyRow, *, with_test: bool) -> Corpus:
 
 
 def _splits(corpus: Corpus | None) -> list[dict[str, Any]]:
+    """The statistics of each split, as `nertune data stats` has them; words and entities are new that train lacks."""
     if corpus is None:
         return []
+    found = describe_corpus(corpus)
+    unseen = {one.split: one for one in found.unseen}
     rows = []
-    for name, split in corpus.splits.items():
-        counts = Counter(label for example in split.examples for label in _labels(example))
-        ranked = dict(counts.most_common(MOST_LABELS))
+    for split in found.splits:
+        new = unseen.get(split.name)
+        counts = {label: own.count for label, own in split.labels.items() if own.count}
         rows.append(
-            {"split": name, "examples": len(split.examples), "labels": ranked, "fingerprint": split.fingerprint}
+            {
+                "split": split.name,
+                "fingerprint": corpus.splits[split.name].fingerprint,
+                "labels": dict(sorted(counts.items(), key=lambda one: -one[1])[:MOST_LABELS]),
+                "examples": split.examples,
+                "documents": split.documents,
+                "words": split.words,
+                "median_words": split.lengths.median,
+                "most_words": split.lengths.longest,
+                "new_words": None if new is None else _share(new.words),
+                "new_entities": None if new is None or new.mentions is None else _share(new.mentions),
+            }
         )
     return rows
 
 
-def _labels(example: Example) -> Sequence[str]:
-    return [span.label for span in example.spans] if isinstance(example, TokenExample) else example.labels
+def _share(part: Part) -> float | None:
+    return part.n / part.of if part.of else None

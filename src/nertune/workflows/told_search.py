@@ -8,6 +8,7 @@ from typing import Any
 
 from nertune.analysis.ranking import as_trial, objective_value, rank, rank_pruned
 from nertune.analysis.search import MANY, expected_best, heat_map, slices, values_at_edges
+from nertune.report.tables import sd_of_fits
 from nertune.results.database import CellRow, Database, StudyRow
 from nertune.scores import is_minimised
 from nertune.search.importance import importances
@@ -107,6 +108,7 @@ def _row(cell: CellRow, objective: str, *, place: int | None = None) -> dict[str
         "trial": cell.number,
         "state": cell.state,
         "score": objective_value(cell, objective),
+        "sd": sd_of_fits(cell, objective),
         "point": dict(cell.point),
         "epoch": cell.best_epoch,
         "seconds": cell.seconds,

@@ -36,6 +36,7 @@ OF_THRESHOLDS = ("threshold", "f1", "best_threshold", "best_f1")
 SAME = 1e-6  # between a recorded score and the same from the predictions
 MOST_MISTAKES = 30
 MOST_WRONG = 20
+NO_LABEL = "no label"
 LONGEST_TEXT = 10_000  # characters of a text that is shown
 
 
@@ -219,13 +220,10 @@ def _matching(runs: Sequence[Mapping[str, MatchCounts]]) -> dict[str, dict[str, 
     return {name: {key: fmean(run[name][key] for run in told) for key in told[0][name]} for name in told[0]}
 
 
-def _mean_confusion(tables: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    """What is taken for what: whole numbers, the means over the seeds."""
+def _mean_confusion(tables: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, float]]:
+    """What is taken for what: the means over the seeds."""
     return {
-        row: {
-            column: round(sum(table.get(row, {}).get(column, 0) for table in tables) / len(tables))
-            for column in _columns(tables, row)
-        }
+        row: {column: fmean(table.get(row, {}).get(column, 0) for table in tables) for column in _columns(tables, row)}
         for row in sorted({row for table in tables for row in table})
     }
 
@@ -263,7 +261,8 @@ def _of_classes(files: Sequence[Predictions], *, splits: Mapping[str, Sequence[E
         for own, sure in zip(file.classes[0], file.probabilities, strict=True)
         for label, probability in zip(file.labels, sure, strict=True)
     ]
-    return {**told, "calibration": calibration([one for one, _ in pairs], [is_there for _, is_there in pairs])}
+    found = calibration([one for one, _ in pairs], [is_there for _, is_there in pairs])
+    return {**told, "calibration": found, "mistakes": _most_sure_of_sets(files, texts)}
 
 
 def _confuse_one(file: Predictions) -> Any:
@@ -292,10 +291,37 @@ def _most_sure(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[
             "text": texts[number] if texts else None,
             "gold_label": right,
             "predicted_label": found,
+            "label": None,
             "probability": sure,
             "runs": n_wrong,
         }
         for _, number, where, right, found, sure, n_wrong in rows[:MOST_WRONG]
+    ]
+
+
+def _most_sure_of_sets(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of texts with any number of labels: the wrong decisions, each about one label of one text."""
+    gold = files[0].classes[0]
+    rows = []
+    for number, own in enumerate(gold):
+        for label in files[0].labels:
+            wrong = [file for file in files if (label in file.classes[1][number]) != (label in own)]
+            if wrong:
+                given = fmean(file.probabilities[number][file.labels.index(label)] for file in wrong)
+                sure = 1 - given if label in own else given
+                rows.append((len(wrong) * sure, number, label, wrong[0].classes[1][number], given, len(wrong)))
+    rows.sort(key=lambda row: (-row[0], row[1]))
+    return [
+        {
+            "where": files[0].where[number],
+            "text": texts[number] if texts else None,
+            "gold_label": " + ".join(gold[number]) or NO_LABEL,
+            "predicted_label": " + ".join(predicted) or NO_LABEL,
+            "label": label,
+            "probability": given,
+            "runs": n_wrong,
+        }
+        for _, number, label, predicted, given, n_wrong in rows[:MOST_WRONG]
     ]
 
 

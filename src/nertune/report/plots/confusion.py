@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nertune.report.grids import count_text
+from nertune.report.grids import count_text, number_text
 from nertune.report.plots.drawing import new_figure, percent, percent_of, shown
 from nertune.report.plots.heat_map import readable_ink
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Record = Mapping[str, Any]
-Counts = Mapping[str, Mapping[str, int]]
+Counts = Mapping[str, Mapping[str, float]]
 
 NOTHING = ""  # no counterpart: missed (predicted), or spurious (gold)
 MOST_LABELS = 20
@@ -29,14 +29,14 @@ def has_confusion(told: Record) -> bool:
 def draw_confusion(told: Record) -> Figure:
     """A line for each gold label, in it how often it was given each label, coloured by share of the line.
 
-    told  `confusion`: gold label -> predicted label -> how often; "" stands for nothing: what was missed is in its
-          column, what is spurious in its line
+    told  `confusion`: gold label -> predicted label -> how often, or the mean over several models; "" stands for
+          nothing: what was missed is in its column, what is spurious in its line
     """
     counts: Counts = told["confusion"]
     labels = _ordered(counts)
     drawn = labels[:MOST_LABELS] + [label for label in labels[MOST_LABELS:] if label == NOTHING]
     golds = [label for label in drawn if any(counts.get(label, {}).values())]
-    predicted = [label for label in drawn if any(row.get(label) for row in counts.values())]
+    predicted = [label for label in drawn if label != NOTHING or any(row.get(label) for row in counts.values())]
     shares = [[_share(counts, one, other) for other in predicted] for one in golds]
     figure = new_figure(height=2.2 + 0.36 * len(golds), title=_finding(counts))
     axes = figure.subplots()
@@ -64,7 +64,7 @@ def _share(counts: Counts, gold: str, predicted: str) -> float:
 def _name_sides(axes: Axes, counts: Counts, *, golds: Sequence[str], predicted: Sequence[str]) -> None:
     axes.grid(visible=False)
     axes.set_xticks(range(len(predicted)), [_name(label, "missed") for label in predicted], rotation=40, ha="right")
-    numbered = [f"{_name(label, 'spurious')} ({sum(counts[label].values()):,})" for label in golds]
+    numbered = [f"{_name(label, 'spurious')} ({number_text(sum(counts[label].values()))})" for label in golds]
     axes.set_yticks(range(len(golds)), numbered)
     axes.set_ylabel("gold (number)")
 
@@ -79,7 +79,7 @@ def _write(axes: Axes, counts: Counts, *, golds: Sequence[str], predicted: Seque
             n = counts[gold].get(label, 0)
             if n:
                 ink = readable_ink(image, _share(counts, gold, label))
-                axes.text(column, row, f"{n:,}", color=ink, ha="center", va="center", fontsize=8)
+                axes.text(column, row, number_text(n), color=ink, ha="center", va="center", fontsize=8)
 
 
 def _finding(counts: Counts) -> str:
@@ -95,6 +95,6 @@ def _finding(counts: Counts) -> str:
     return f"Most often, “{shown(gold)}” is {what}: {count_text(n, 'times')}, {share} of them"
 
 
-def _mistakes(counts: Counts) -> Iterator[tuple[int, str, str]]:
+def _mistakes(counts: Counts) -> Iterator[tuple[float, str, str]]:
     for gold, row in counts.items():
         yield from ((n, gold, label) for label, n in row.items() if n and label != gold)
