@@ -11,6 +11,7 @@ from nertune.data.examples import SequenceExample, TokenExample
 from nertune.errors import ModelError, Where
 from nertune.predict.ensemble import Ensemble, cuts_alike
 from nertune.predict.load import find_models, load_model, load_models
+from nertune.train.batches import evaluation_batches
 
 
 def answer(*models, examples):
@@ -177,6 +178,32 @@ def test_every_word_of_a_sentence_longer_than_the_window_gets_a_tag(tagger):
     (tags,) = found.predictions.tags
     assert len(tags) == 180
     assert sum(tag == "B-PER" for tag in tags) > 20
+
+
+def test_bf16_says_nearly_the_same(classifier):
+    texts = [SequenceExample(text, (), Where(classifier.study)) for text in ("a fine film", "cold and slow", "so so")]
+    models = load_models(str(classifier.seeds[0]))
+    exact, quick = (Ensemble(models, device="cpu", precision=p).predict(texts).predictions for p in ("fp32", "bf16"))
+    assert quick.probabilities == pytest.approx(exact.probabilities, abs=0.02)
+    assert (quick.probabilities != exact.probabilities).any()
+
+
+def test_fewer_pieces_at_a_time_are_more_and_smaller_batches_with_the_same_answer(classifier, monkeypatch):
+    sizes = []
+
+    def counted(encoded, *, max_pieces):
+        for numbers in evaluation_batches(encoded, max_pieces=max_pieces):
+            sizes.append(len(numbers))
+            yield numbers
+
+    monkeypatch.setattr("nertune.train.predict.evaluation_batches", counted)
+    texts = [SequenceExample("a fine film", (), Where(classifier.study))] * 10
+    models = load_models(str(classifier.seeds[0]))
+    few, all_at_once = (Ensemble(models, device="cpu", max_pieces=n).predict(texts).predictions for n in (12, None))
+    assert sizes[-1] == 10
+    assert len(sizes) > 3
+    assert max(sizes[:-1]) <= 3
+    assert few.probabilities == pytest.approx(all_at_once.probabilities, abs=1e-6)
 
 
 def test_several_models_say_the_mean_of_what_each_says(classifier):

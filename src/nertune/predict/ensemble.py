@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nertune.tasks import TASKS
 from nertune.tasks.encoded import EncodedSplit, Gold, HeadLabels, Windows
 from nertune.tasks.predictions import Outputs, Predictions
 from nertune.train.deciding import average_heads, average_outputs
+from nertune.train.optim import Precision
 from nertune.train.predict import Pulse, infer, no_pulse, read_outputs
 
 
@@ -35,11 +37,18 @@ class Answer:
 class Ensemble:
     """Saved models on one device. Of several, the probabilities and thresholds are averaged."""
 
-    def __init__(self, saved: Sequence[SavedModel], *, device: str, max_pieces: int | None = None) -> None:
+    def __init__(
+        self,
+        saved: Sequence[SavedModel],
+        *,
+        device: str,
+        precision: Precision = "fp32",
+        max_pieces: int | None = None,
+    ) -> None:
         self._models = [build_model(one.base, seed=0) for one in saved]
         self.members = [without_tensors(one) for one in saved]
         self.heads = average_heads([one.base.heads for one in saved])
-        self._device, self._max_pieces = device, max_pieces
+        self._infer_with = partial(infer, device=device, precision=precision, max_pieces=max_pieces)
 
     @property
     def task(self) -> Task:
@@ -69,21 +78,24 @@ class Ensemble:
         own = self.members[number]
         is_alike = number == 0 or cuts_alike(own, self.members[0])
         split = encoded if is_alike else encode_examples(examples, model=own)
-        outputs = infer(self._models[number], split, device=self._device, precision="fp32", pulse=pulse)
+        outputs = self._infer_with(self._models[number], split, pulse=pulse)
         if is_alike:
             return outputs
         return {head.name: _moved(outputs[head.name], head=head, old=split, new=encoded) for head in self.heads}
 
 
-def open_ensemble(source: str, *, device: str, threads: int, max_pieces: int | None = None) -> Ensemble:
+def open_ensemble(
+    source: str, *, device: str, threads: int, precision: Precision = "fp32", max_pieces: int | None = None
+) -> Ensemble:
     """The models that a command means, on a device.
 
     threads     of the CPU, at most; fewer where OMP_NUM_THREADS says so
+    precision   bf16: of the products, by autocast
     max_pieces  on the device at a time; None: what suits it
     Raises      ModelError
     """
     torch.set_num_threads(min(threads, torch.get_num_threads()))
-    return Ensemble(load_models(source), device=device, max_pieces=max_pieces)
+    return Ensemble(load_models(source), device=device, precision=precision, max_pieces=max_pieces)
 
 
 def cuts_alike(one: SavedModel, other: SavedModel) -> bool:

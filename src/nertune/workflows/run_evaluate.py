@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nertune.data.corpus import drawn_splits, read_corpus, read_files
 from nertune.data.examples import Corpus, Split
@@ -35,6 +35,7 @@ def evaluate(
     data: str | Path,
     *,
     device: str = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
     edits: Sequence[str] = (),
     form: str | None = None,
     split: str | None = None,
@@ -43,12 +44,13 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores, strict and partial matches and confusions as plain data; see `predict.evaluate.Evaluation`.
 
-    model   folder of a saved model, or of several whose probabilities are averaged; or an id on the hub
-    data    a study file, a folder or an annotated file
-    edits   `data.KEY=VALUE` as `--set` takes them
-    form    the format of files; None: recognised
-    split   of several; None: test
-    Raises  UserError: a model or data that cannot be used, or that do not belong together
+    model      folder of a saved model, or of several whose probabilities are averaged; or an id on the hub
+    data       a study file, a folder or an annotated file
+    precision  fp32, in which test was scored, or bf16
+    edits      `data.KEY=VALUE` as `--set` takes them
+    form       the format of files; None: recognised
+    split      of several; None: test
+    Raises     UserError: a model or data that cannot be used, or that do not belong together
     """
     place = find_device(device)
     reading_edits(edits)
@@ -56,7 +58,9 @@ def evaluate(
     from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
     from nertune.predict.evaluate import evaluate as evaluate_on
 
-    ensemble = open_ensemble(str(model), device=place, threads=usable_cores(), max_pieces=max_pieces)
+    ensemble = open_ensemble(
+        str(model), device=place, threads=usable_cores(), precision=precision, max_pieces=max_pieces
+    )
     tell_members([one.source for one in ensemble.members], tell)
     is_multi = any(head.problem == "multi_label" for head in ensemble.heads) or len(ensemble.heads) > 1
     problem = "multi_label" if is_multi else "single_label"
@@ -76,6 +80,7 @@ def evaluate(
             "data": shown_path(Path(data)),
             "split": chosen.name,
             "device": place,
+            "precision": precision,
             **found.to_json(),
         }
     )

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nertune.errors import UserError, raise_all
 from nertune.execute.plan import usable_cores
@@ -36,20 +36,24 @@ def predict(
     source: str | Path | Sequence[str],
     *,
     device: str = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
     edits: Sequence[str] = (),
     tell: Tell = say_nothing,
 ) -> Iterator[Row]:
     """A record for each sentence or text, in their order, as they are predicted; see `predict.rows` for what is in it.
 
-    model   folder of a saved model, or of several whose probabilities are averaged; or an id on the hub
-    source  a file in any format that is read, or a folder; `-`, standard input; or a list of texts
-    device  cpu, cuda, cuda:1 or auto
-    edits   `data.KEY=VALUE` as `--set` takes them, about reading the source
-    tell    is told what was cut, and how far it is
-    Raises  UserError: a model that cannot be used, or a file; Problems at the end, with what is wrong with single lines
+    model      folder of a saved model, or of several whose probabilities are averaged; or an id on the hub
+    source     a file in any format that is read, or a folder; `-`, standard input; or a list of texts
+    device     cpu, cuda, cuda:1 or auto
+    precision  fp32, in which test was scored, or bf16
+    edits      `data.KEY=VALUE` as `--set` takes them, about reading the source
+    tell       is told what was cut, and how far it is
+    Raises     UserError: a model that cannot be used, or a file; Problems at the end, with what is wrong with lines
     """
     faults: list[UserError] = []
-    for rows in predict_chunks(model, source, device=device, edits=edits, tell=tell, faults=faults):
+    for rows in predict_chunks(
+        model, source, device=device, precision=precision, edits=edits, tell=tell, faults=faults
+    ):
         yield from rows
     raise_all(faults, ending=ALL_ELSE)
 
@@ -59,6 +63,7 @@ def predict_chunks(
     source: str | Path | Sequence[str],
     *,
     device: str = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
     edits: Sequence[str] = (),
     tell: Tell = say_nothing,
     faults: list[UserError],
@@ -76,7 +81,9 @@ def predict_chunks(
     from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
     from nertune.predict.rows import predicted_rows
 
-    ensemble = open_ensemble(str(model), device=place, threads=usable_cores(), max_pieces=max_pieces)
+    ensemble = open_ensemble(
+        str(model), device=place, threads=usable_cores(), precision=precision, max_pieces=max_pieces
+    )
     tell_members([one.source for one in ensemble.members], tell)
     data = inherit(ensemble.spec, asked, keys=INHERITED, edits=edits)
     news = _News(tell)
