@@ -62,8 +62,8 @@ def test_one_seed_has_no_spread(study):
 @pytest.mark.parametrize(
     ("task", "config", "told"),
     [
-        ("token", PLAIN, "AutoModelForTokenClassification.from_pretrained"),
-        ("sequence", {"architectures": ["BertForSequenceClassification"]}, "AutoModelForSequenceClassification"),
+        ("token", PLAIN, 'pipeline("token-classification", "FOLDER", aggregation_strategy="first")'),
+        ("sequence", {"architectures": ["BertForSequenceClassification"]}, 'pipeline("text-classification", "FOLDER")'),
         ("token", {"architectures": ["EncoderWithHeads"]}, "Its heads are nertune's own"),
         ("token", {}, "Its weights are those of the folders in it"),
     ],

@@ -17,7 +17,6 @@ Record = Mapping[str, Any]
 
 CARD = "README.md"
 PIPELINES = {"token": "token-classification", "sequence": "text-classification"}
-CLASSES = {"token": "AutoModelForTokenClassification", "sequence": "AutoModelForSequenceClassification"}
 METRICS = ("f1", "precision", "recall", "accuracy")  # that the hub knows by these names
 SHOWN_KEYS = ("epochs", "batch_size", "learning_rate", "weight_decay", "warmup_ratio", "schedule", "optimizer")
 OWN = "EncoderWithHeads"  # models that plain transformers does not know
@@ -135,13 +134,17 @@ def _use(spec: StudySpec, config: Record) -> str:
         return f"Its weights are those of the folders in it.\n\n{command}"
     if OWN in config.get("architectures", ()):
         return f"Its heads are nertune's own:\n\n{command}"
-    kind = CLASSES[spec.task]
+    options = ', aggregation_strategy="first"' if spec.task == "token" else ""
+    options = ", top_k=None" if spec.model.problem == "multi_label" and spec.task == "sequence" else options
     code = (
-        f"from transformers import AutoTokenizer, {kind}\n\n"
-        f'model = {kind}.from_pretrained("FOLDER").eval()\ntokenizer = AutoTokenizer.from_pretrained("FOLDER")'
+        "from transformers import pipeline\n\n"
+        f'predict = pipeline("{PIPELINES[spec.task]}", "FOLDER"{options})\nprint(predict("A text."))'
     )
-    advice = " Each word has the label of its first piece." if spec.task == "token" else ""
-    return f"{command}\n\nor with transformers alone.{advice}\n\n```python\n{code}\n```"
+    advice = {
+        "token": "Each word has the label of its first piece; longer texts than the model takes need nertune.",
+        "sequence": "Longer texts than the model takes need nertune.",
+    }[spec.task]
+    return f"{command}\n\nor with transformers alone. {advice}\n\n```python\n{code}\n```"
 
 
 def _training(spec: StudySpec, summary: Record, *, made: Record) -> str:
