@@ -46,8 +46,8 @@ def test_a_label_that_is_never_predicted_has_its_empty_column():
 def test_means_over_models_keep_their_fractions_and_their_sums():
     figure, axes = drawn({"a": {"a": 2.4, "b": 0.6}, "b": {"b": 1.0}})
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a (3)", "b (1)"]
-    assert [text.get_text() for text in axes.texts] == ["2.40", "0.60", "1"]
-    assert figure.get_suptitle() == "Most often, “a” is taken for “b”: 0.60 times, 20 % of them"
+    assert [text.get_text() for text in axes.texts] == ["2.4", "0.6", "1"]
+    assert figure.get_suptitle() == "Most often, “a” is taken for “b”: 0.6 times, 20 % of them"
 
 
 def test_the_colour_is_the_share_of_the_line():

@@ -32,8 +32,9 @@ class Grid:
 
 
 def count_text(n: float, what: str = "") -> str:
-    """A number or mean, its thousands apart, and what it counts: `12,345`, `2.40 words`, `1 word` of "words"."""
-    return f"{number_text(n)} {what.removesuffix('s') if n == 1 else what}".rstrip()
+    """A number or mean, its thousands apart, and what it counts: `12,345`, `2.4 words`, `1 word` of "words"."""
+    number = f"{n:,.1f}".removesuffix(".0")
+    return f"{number} {what.removesuffix('s') if n == 1 else what}".rstrip()
 
 
 def share_text(share: float | None) -> str:

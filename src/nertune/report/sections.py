@@ -367,7 +367,10 @@ def _confusion(told: Record) -> Grid:
         if gold != predicted and n
     ]
     found.sort(key=lambda one: -one[0])
-    rows = [(gold or "(nothing)", predicted or "(nothing)", count_text(n)) for n, gold, predicted in found[:MOST_PAIRS]]
+    digits = 1 if any(n % 1 for n, _, _ in found) else 0
+    rows = [
+        (gold or "(nothing)", predicted or "(nothing)", f"{n:,.{digits}f}") for n, gold, predicted in found[:MOST_PAIRS]
+    ]
     left_out = f" {count_text(len(found) - len(rows), 'rarer pairs')} not shown." if len(found) > len(rows) else ""
     note = f"Means over the seeds.{left_out}"
     return Grid("What is taken for what", ("gold", "predicted", "times"), rows, n_texts=2, note=note)

@@ -31,7 +31,9 @@ def draw_calibration(told: Record) -> Figure:
     axes.plot([one["confidence"] for one in bins], [one["accuracy"] for one in bins], color=COLOURS[0], linewidth=1)
     most = max(one["n"] for one in bins)
     sizes = [(3 + (LARGEST - 3) * (one["n"] / most) ** 0.5) ** 2 for one in bins]
-    axes.scatter([one["confidence"] for one in bins], [one["accuracy"] for one in bins], s=sizes, color=COLOURS[0])
+    axes.scatter(
+        [one["confidence"] for one in bins], [one["accuracy"] for one in bins], s=sizes, color=COLOURS[0], clip_on=False
+    )
     axes.set_aspect("equal")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)

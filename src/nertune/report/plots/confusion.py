@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nertune.report.grids import count_text, number_text
+from nertune.report.grids import count_text
 from nertune.report.plots.drawing import new_figure, percent, percent_of, shown
 from nertune.report.plots.heat_map import readable_ink
 
@@ -64,7 +64,7 @@ def _share(counts: Counts, gold: str, predicted: str) -> float:
 def _name_sides(axes: Axes, counts: Counts, *, golds: Sequence[str], predicted: Sequence[str]) -> None:
     axes.grid(visible=False)
     axes.set_xticks(range(len(predicted)), [_name(label, "missed") for label in predicted], rotation=40, ha="right")
-    numbered = [f"{_name(label, 'spurious')} ({number_text(sum(counts[label].values()))})" for label in golds]
+    numbered = [f"{_name(label, 'spurious')} ({count_text(sum(counts[label].values()))})" for label in golds]
     axes.set_yticks(range(len(golds)), numbered)
     axes.set_ylabel("gold (number)")
 
@@ -79,7 +79,7 @@ def _write(axes: Axes, counts: Counts, *, golds: Sequence[str], predicted: Seque
             n = counts[gold].get(label, 0)
             if n:
                 ink = readable_ink(image, _share(counts, gold, label))
-                axes.text(column, row, number_text(n), color=ink, ha="center", va="center", fontsize=8)
+                axes.text(column, row, count_text(n), color=ink, ha="center", va="center", fontsize=8)
 
 
 def _finding(counts: Counts) -> str:
