@@ -337,11 +337,11 @@ def report_of_trials(folder: Path, *, n: int) -> tuple[float, Path]:
     return time.process_time() - began, page
 
 
-def test_five_hundred_trials_take_little_longer_than_ten_and_a_small_page(tmp_path: Path) -> None:
+def test_fifty_times_the_trials_take_far_less_than_fifty_times_as_long_and_a_small_page(tmp_path: Path) -> None:
     report_of_trials(tmp_path / "first", n=10)  # imports and fonts
     few, _ = report_of_trials(tmp_path / "few", n=10)
     many, page = report_of_trials(tmp_path / "many", n=500)
-    assert many < 3 * few + 1
+    assert many < 10 * few
     assert page.stat().st_size < 5 * 2**20
     assert len([one for one in read_page(page).ids if one.startswith("trial-")]) == 500
 
