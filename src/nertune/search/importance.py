@@ -16,6 +16,7 @@ from nertune.spec.space import dimensions
 from nertune.spec.study import StudySpec
 
 FEWEST = 3  # finished trials; from fewer nothing can be told
+MANY, TREES, TREES_OF_MANY = 200, 64, 16  # Optuna's number; of many trials each tree knows more, and takes seconds
 
 
 def importances(spec: StudySpec, cells: Sequence[CellRow]) -> dict[str, float] | None:
@@ -36,7 +37,8 @@ def importances(spec: StudySpec, cells: Sequence[CellRow]) -> dict[str, float] |
     study.add_trials([frozen_trial(cell, spec=spec, distributions=found) for cell in finished])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a key that never changed
-        shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        evaluator = FanovaImportanceEvaluator(n_trees=TREES if len(finished) <= MANY else TREES_OF_MANY, seed=0)
+        shares = get_param_importances(study, evaluator=evaluator)
     if not shares or not all(map(math.isfinite, shares.values())) or sum(shares.values()) == 0:
         return None
     return dict(sorted(shares.items(), key=lambda found: (-found[1], found[0])))
