@@ -10,7 +10,7 @@ import yaml
 
 from nertune.report.grids import Grid, count_text, markdown_table, markdown_text
 from nertune.report.tables import point_text
-from nertune.report.text import epoch_text, score_name, score_text, value_text
+from nertune.report.text import epoch_text, score_name, score_text, spread_text, value_text
 from nertune.spec.study import StudySpec
 
 Record = Mapping[str, Any]
@@ -102,7 +102,7 @@ def _scores(spec: StudySpec, *, seed: int, summary: Record) -> list[str]:
         (
             f"{split} {score_name(name)}",
             score_text(found["values"].get(str(seed))),
-            score_text(found["mean"]) + (f" ± {score_text(found['sd'])}" if found["sd"] is not None else ""),
+            spread_text(found["mean"], found["sd"]),
         )
         for split in splits
         for name in dict.fromkeys(names)

@@ -15,7 +15,7 @@ from rich.console import Console
 from nertune.report.grids import Grid, count_text, cut_text, markdown_table, markdown_text, show_grid, show_line
 from nertune.report.latex import NEEDS, latex_table
 from nertune.report.tables import result_console
-from nertune.report.text import score_name, score_text
+from nertune.report.text import score_name, score_text, spread_text
 from nertune.results.files import write_json, write_text
 from nertune.results.layout import percent_text
 
@@ -349,9 +349,8 @@ def _learning_curves(told: Record) -> Iterator[Grid]:
 def _point_text(point: Record | None) -> str:
     if point is None:
         return "–"
-    spread = "" if point["sd"] is None else f" ± {score_text(point['sd'])}"
     examples = "" if point["examples"] is None else f" ({count_text(point['examples'])})"
-    return f"{score_text(point['mean'])}{spread}{examples}"
+    return f"{spread_text(point['mean'], point['sd'])}{examples}"
 
 
 def _in_parts(told: Record, *, most: int = MOST_COLUMNS) -> Iterator[list[str]]:

@@ -21,6 +21,7 @@ from nertune.report.text import (
     score_name,
     score_text,
     short_key,
+    spread_text,
     value_text,
 )
 
@@ -180,10 +181,7 @@ def _failed(study: Mapping[str, Any]) -> int:
 
 
 def _test_text(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "–"
-    spread = "" if found["sd"] is None else f" ± {score_text(found['sd'])}"
-    return f"{score_text(found['mean'])}{spread}"
+    return "–" if found is None else spread_text(found["mean"], found["sd"])
 
 
 # ---- one run

@@ -10,7 +10,16 @@ from nertune.report.grids import Grid, count_text, markdown_table, markdown_text
 from nertune.report.mistakes import mistakes_markdown
 from nertune.report.plots import STUDY_PLOTS
 from nertune.report.tables import point_text
-from nertune.report.text import duration_text, epoch_text, safe_text, score_name, score_text, short_key, value_text
+from nertune.report.text import (
+    duration_text,
+    epoch_text,
+    safe_text,
+    score_name,
+    score_text,
+    short_key,
+    spread_text,
+    value_text,
+)
 from nertune.report.text import share_text as part_text
 
 Record = Mapping[str, Any]
@@ -81,7 +90,7 @@ def answer_texts(told: Record) -> list[str]:
     if best["trial"] is None:
         return ["No trial has a score yet.", f"Next: {told['next']}"]
     texts = [
-        f"Best setting: {safe_text(point_text(best['point'])) or 'as written'}. Trial {best['trial']} scored "
+        f"Best setting: {safe_text(point_text(best['point']))}. Trial {best['trial']} scored "
         f"{name} {score_text(best['score'])} on dev, after epoch {epoch_text(best['epoch'])}."
     ]
     texts += [seeds_text(told, split=split) for split in ("test", "dev") if split in told["seeds"]]
@@ -106,14 +115,13 @@ def seeds_text(told: Record, *, split: str) -> str:
     """`Test F1 0.8123 ± 0.0045 over 5 seeds, 95 % interval 0.79 to 0.83 over seeds and 940 sentences: 0.81, …`"""
     found, name = told["seeds"][split], score_name(told["objective"])
     values = ", ".join(score_text(value) for value in found["values"].values())
-    spread = f" ± {score_text(found['sd'])}" if found["sd"] is not None else ""
     seeds = count_text(found["n"], "seeds")
     interval = found.get("interval")
     sure = ""
     if interval:
         what = f"{'seeds and ' if interval['n_seeds'] > 1 else ''}{count_text(interval['n_units'], interval['unit'])}"
         sure = f", 95 % interval {score_text(interval['low'])} to {score_text(interval['high'])} over {what}"
-    return f"{split.capitalize()} {name} {score_text(found['mean'])}{spread} over {seeds}{sure}: {values}."
+    return f"{split.capitalize()} {name} {spread_text(found['mean'], found['sd'])} over {seeds}{sure}: {values}."
 
 
 def cost_text(told: Record) -> str:
@@ -197,7 +205,7 @@ def trials_grid(told: Record) -> Grid:
             str(row["trial"]),
             _state_text(row),
             *(value_text(row["point"].get(key, "–")) for key in keys),
-            _with_sd(row["score"], row["sd"]),
+            spread_text(row["score"], row["sd"]),
             str(row["rank"] or "–"),
             epoch_text(row["epoch"]),
             duration_text(row["seconds"]),
@@ -280,16 +288,12 @@ def _sizes(told: Record) -> Grid:
         (
             f"{row['percent']:g} %",
             count_text(row["examples"] or 0),
-            *(_with_sd(row[split], row[f"{split}_sd"]) for split in ("dev", "test")),
+            *(spread_text(row[split], row[f"{split}_sd"]) for split in ("dev", "test")),
         )
         for row in told["sizes"]
     ]
     name = score_name(told["objective"])
     return Grid("Learning curve", ("of train", "examples", f"dev {name}", f"test {name}"), rows)
-
-
-def _with_sd(score: float | None, sd: float | None) -> str:
-    return score_text(score) + (f" ± {score_text(sd)}" if sd is not None else "")
 
 
 # ---- where it errs

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from nertune.errors import shown_path
 from nertune.report.tables import point_text
-from nertune.report.text import duration_text, epoch_text, moment_text, safe_text, score_name, score_text
+from nertune.report.text import duration_text, epoch_text, moment_text, safe_text, score_name, score_text, spread_text
 
 STAGES = {"search": "search", "candidate": "candidates", "final": "seeds", "size": "learning curve"}
 UNITS = {"search": "Trials", "candidate": "Candidates", "final": "Seeds", "size": "Sizes"}
@@ -109,9 +109,8 @@ def _counts_text(stage: Mapping[str, Any]) -> str:
 
 def _test_text(told: Mapping[str, Any]) -> str:
     found = told["test"]
-    spread = "" if found["sd"] is None else f" ± {score_text(found['sd'])}"
     seeds = f"{found['n']} seed{'s' * (found['n'] != 1)}"
-    return f"{score_name(told['objective'])} {score_text(found['mean'])}{spread} over {seeds}"
+    return f"{score_name(told['objective'])} {spread_text(found['mean'], found['sd'])} over {seeds}"
 
 
 def _running_text(run: Mapping[str, Any], told: Mapping[str, Any]) -> str:

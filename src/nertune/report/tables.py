@@ -9,7 +9,16 @@ from typing import Any
 from rich.console import Console
 
 from nertune.report.fitted import Column, FittedTable
-from nertune.report.text import epoch_text, safe_text, score_name, score_text, share_text, short_key, value_text
+from nertune.report.text import (
+    epoch_text,
+    safe_text,
+    score_name,
+    score_text,
+    share_text,
+    short_key,
+    spread_text,
+    value_text,
+)
 from nertune.results.database import CellRow
 from nertune.results.records import values_of_fits
 from nertune.results.summary import spread
@@ -84,7 +93,7 @@ def sizes_table(sizes: Mapping[str, Mapping[str, Any]], *, names: Sequence[str])
     ]
     for place, (split, name) in enumerate(shown):
         scores = [size.get(split, {"scores": {}})["scores"].get(name) for size in sizes.values()]
-        told = ["–" if found is None else _mean_and_sd(found) for found in scores]
+        told = ["–" if found is None else spread_text(found["mean"], found["sd"]) for found in scores]
         rank = 0 if split == "dev" or name == names[0] else 1 + place
         columns.append(Column(f"{split} {score_name(name)}", told, rank=rank))
     return FittedTable(columns)
@@ -93,10 +102,11 @@ def sizes_table(sizes: Mapping[str, Mapping[str, Any]], *, names: Sequence[str])
 def labels_table(labels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> FittedTable:
     """Mean ± sd over seeds for every label: precision, recall, F1, and support."""
     scores = list(labels.values())
+    rates = {name: [spread_text(one[name]["mean"], one[name]["sd"]) for one in scores] for name in LABEL_SCORES}
     return FittedTable(
         [
             Column("test, by label", list(labels), least=LEAST_LABEL, is_text=True),
-            *(Column(score_name(name), [_mean_and_sd(one[name]) for one in scores]) for name in LABEL_SCORES),
+            *(Column(score_name(name), told) for name, told in rates.items()),
             Column("support", [f"{one['support']['mean']:.0f}" for one in scores], rank=1),
         ]
     )
@@ -108,7 +118,7 @@ LABEL_SCORES = ("precision", "recall", "f1")
 
 def mean_and_sd_text(cell: CellRow, objective: str) -> str:
     """The dev score of a finished cell; of several fits `0.8123 ± 0.0105`."""
-    return _mean_and_sd({"mean": cell.scores["dev"][objective], "sd": sd_of_fits(cell, objective)})
+    return spread_text(cell.scores["dev"][objective], sd_of_fits(cell, objective))
 
 
 def sd_of_fits(cell: CellRow, objective: str) -> float | None:
@@ -116,11 +126,6 @@ def sd_of_fits(cell: CellRow, objective: str) -> float | None:
     values = values_of_fits(cell.scores, objective)
     sd: float | None = spread({str(number): value for number, value in enumerate(values)})["sd"]
     return sd
-
-
-def _mean_and_sd(found: Mapping[str, Any]) -> str:
-    mean = score_text(found["mean"])
-    return mean if found["sd"] is None else f"{mean} ± {score_text(found['sd'])}"
 
 
 def trial_rows(

@@ -62,6 +62,11 @@ def score_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def spread_text(mean: float | None, sd: float | None) -> str:
+    """`0.8123 ± 0.0105`; the mean alone where nothing has a spread."""
+    return score_text(mean) if sd is None else f"{score_text(mean)} ± {score_text(sd)}"
+
+
 def value_text(value: Any) -> str:
     """A searched value: floats short (`1e-05`, `0.001`), everything else as it is."""
     return format(value, ".6g") if isinstance(value, float) else safe_text(value)

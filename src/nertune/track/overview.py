@@ -10,7 +10,7 @@ from typing import Any
 from nertune.analysis.ranking import as_trial, objective_value, rank
 from nertune.analysis.search import heat_map
 from nertune.report.tables import point_text
-from nertune.report.text import score_name, value_text
+from nertune.report.text import score_name, spread_text, value_text
 from nertune.results.database import ATTEMPTS, RUNS, CellRow, Database, StudyRow
 from nertune.results.summary import summarise_seeds
 from nertune.scores import is_minimised
@@ -111,10 +111,7 @@ def study_text(told: Mapping[str, Any]) -> str:
 
 
 def _spread_text(score: Mapping[str, float | None]) -> str:
-    if score["mean"] is None:
-        return "no finite score"
-    sd = "" if score["sd"] is None else f" ± {score['sd']:.4f}"
-    return f"{score['mean']:.4f}{sd}"
+    return "no finite score" if score["mean"] is None else spread_text(score["mean"], score["sd"])
 
 
 # the score over two keys

@@ -274,54 +274,43 @@ def _text(example: SequenceExample) -> str:
     return text[:LONGEST_TEXT]
 
 
+Wrong = tuple[float, int, dict[str, Any]]  # how sure over how many models; the text's number; what is told of it
+
+
 def _most_sure(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[str, Any]]:
     """The texts where most models were wrong and surest of it: mistakes to learn from, or of the annotation."""
-    gold = files[0].classes[0]
-    rows = []
-    for number, (where, labels) in enumerate(zip(files[0].where, gold, strict=True)):
+    found: list[Wrong] = []
+    for number, labels in enumerate(files[0].classes[0]):
         wrong = [file for file in files if file.classes[1][number] != labels]
         if wrong:
             sure = fmean(max(file.probabilities[number]) for file in wrong)
             predicted = max(wrong, key=lambda file: max(file.probabilities[number])).classes[1][number]
-            rows.append((len(wrong) * sure, number, where, labels[0], predicted[0], sure, len(wrong)))
-    rows.sort(key=lambda row: (-row[0], row[1]))
-    return [
-        {
-            "where": where,
-            "text": texts[number] if texts else None,
-            "gold_label": right,
-            "predicted_label": found,
-            "label": None,
-            "probability": sure,
-            "runs": n_wrong,
-        }
-        for _, number, where, right, found, sure, n_wrong in rows[:MOST_WRONG]
-    ]
+            told = {"gold_label": labels[0], "predicted_label": predicted[0], "label": None, "probability": sure}
+            found.append((len(wrong) * sure, number, {**told, "runs": len(wrong)}))
+    return _surest(found, files[0], texts)
 
 
 def _most_sure_of_sets(files: Sequence[Predictions], texts: Sequence[str]) -> list[dict[str, Any]]:
     """The same of texts with any number of labels: the wrong decisions, each about one label of one text."""
-    gold = files[0].classes[0]
-    rows = []
-    for number, own in enumerate(gold):
+    found: list[Wrong] = []
+    for number, gold in enumerate(files[0].classes[0]):
         for label in files[0].labels:
-            wrong = [file for file in files if (label in file.classes[1][number]) != (label in own)]
+            wrong = [file for file in files if (label in file.classes[1][number]) != (label in gold)]
             if wrong:
                 given = fmean(file.probabilities[number][file.labels.index(label)] for file in wrong)
-                sure = 1 - given if label in own else given
-                rows.append((len(wrong) * sure, number, label, wrong[0].classes[1][number], given, len(wrong)))
-    rows.sort(key=lambda row: (-row[0], row[1]))
+                sides = {"gold_label": gold, "predicted_label": wrong[0].classes[1][number]}
+                shown = {side: " + ".join(labels) or NO_LABEL for side, labels in sides.items()}
+                sure = 1 - given if label in gold else given
+                told = {**shown, "label": label, "probability": given, "runs": len(wrong)}
+                found.append((len(wrong) * sure, number, told))
+    return _surest(found, files[0], texts)
+
+
+def _surest(found: Sequence[Wrong], file: Predictions, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """What is told of the surest ones, with their places and texts."""
+    ordered = sorted(found, key=lambda one: (-one[0], one[1]))[:MOST_WRONG]
     return [
-        {
-            "where": files[0].where[number],
-            "text": texts[number] if texts else None,
-            "gold_label": " + ".join(gold[number]) or NO_LABEL,
-            "predicted_label": " + ".join(predicted) or NO_LABEL,
-            "label": label,
-            "probability": given,
-            "runs": n_wrong,
-        }
-        for _, number, label, predicted, given, n_wrong in rows[:MOST_WRONG]
+        {"where": file.where[number], "text": texts[number] if texts else None, **told} for _, number, told in ordered
     ]
 
 

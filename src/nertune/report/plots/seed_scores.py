@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nertune.report.plots.drawing import COLOURS, INK, MARKERS, name_rows, new_figure
-from nertune.report.text import score_name, score_text
+from nertune.report.text import score_name, score_text, spread_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,5 +46,4 @@ def _finding(told: Record) -> str:
     name = score_name(told["objective"])
     if found["sd"] is None:
         return f"{split.capitalize()} {name} {score_text(found['mean'])}, of one seed"
-    mean, sd = score_text(found["mean"]), score_text(found["sd"])
-    return f"{split.capitalize()} {name} {mean} ± {sd} over {found['n']} seeds"
+    return f"{split.capitalize()} {name} {spread_text(found['mean'], found['sd'])} over {found['n']} seeds"
