@@ -1,12 +1,12 @@
 """Examples in Arrow tables: what goes in comes out, whatever it is."""
 
-import gc
 import tempfile
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from nertune.data.examples import SequenceExample, Span, TokenExample
 from nertune.data.labels import labels_of
 from nertune.data.source import TaggedSentence
-from nertune.data.store import Examples, join_examples, store_examples, store_tables, store_tagged, with_spans
-from nertune.errors import Where
+from nertune.data.store import AT_ONCE, join_examples, store_examples, store_tables, store_tagged, with_spans
+from nertune.errors import StoppedError, Where
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 PLACES = st.builds(Where, st.sampled_from([Path("a.txt"), Path("b/c.txt")]), st.none() | st.integers(1, 10**12))
@@ -95,10 +95,34 @@ def test_tags_become_numbers_and_spans_take_their_place():
     ]
 
 
-def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
+def test_the_temporary_folder_never_holds_a_file_that_a_kill_could_leave(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    stored = store_examples([TokenExample(("a",), (), Where(Path("x"), 1))], task="token")
-    assert isinstance(stored, Examples)
+
+    def sentences():
+        for number in range(2 * AT_ONCE):
+            yield TokenExample(("a",), (), Where(Path("x"), number))
+            assert list(tmp_path.iterdir()) == []
+
+    stored = store_examples(sentences(), task="token")
+    assert len(stored) == 2 * AT_ONCE
     assert list(tmp_path.iterdir()) == []
-    del stored
-    gc.collect()
+
+
+def test_stored_examples_lie_on_disk_and_not_in_memory():
+    before = pa.total_allocated_bytes()
+    stored = store_examples(sentences_of_length(1000, n=4 * AT_ONCE), task="token")
+    assert stored.table.nbytes > 2**22
+    assert pa.total_allocated_bytes() - before < 2**16
+
+
+def sentences_of_length(length, *, n):
+    return (TokenExample(("a" * length,), (), Where(Path("x"), number)) for number in range(n))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("length", [10, 10_000])  # less and more than a file's buffer: told at the end, or on the way
+def test_a_full_temporary_folder_is_named(length, monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115
+    with pytest.raises(StoppedError, match=rf"cannot be kept in {tempfile.gettempdir()}: No space left") as caught:
+        store_examples(sentences_of_length(length, n=3 * AT_ONCE), task="token")
+    assert "TMPDIR" in caught.value.fix

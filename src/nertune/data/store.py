@@ -1,13 +1,14 @@
 """Examples in Arrow tables: written to a temporary file as they stream in, mapped, made into objects when asked for.
 
-A split of a million sentences so costs address space and disk, not memory. The file is unlinked as soon as it is
-mapped: it is gone with the process, however that ends.
+A split of a million sentences so costs address space and disk, not memory. The file has no name: it is gone with the
+process, however and whenever that ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
+import mmap
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -330,33 +331,38 @@ def _store(rows: Iterable[Any], *, schema: Any, columns: Callable[[Sequence[Any]
 
 
 class _Draft:
-    """A temporary Arrow file that is written batch by batch, then mapped and unlinked."""
+    """A temporary Arrow file without a name, written batch by batch, then mapped."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema
 
     def __enter__(self) -> _Draft:
-        handle, name = tempfile.mkstemp(prefix="nertune-", suffix=".arrow")
-        os.close(handle)
-        self._path = Path(name)
-        self._sink = pa.OSFile(name, "wb")
-        self._writer = pa.ipc.new_file(self._sink, self._schema)
+        self._file = tempfile.TemporaryFile(prefix="nertune-", suffix=".arrow")
+        self._writer = pa.ipc.new_file(self._file, self._schema)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a full disk was told of when it was written to
+            self._file.close()
 
     def write(self, table: Any) -> None:
-        try:
+        with _full_disk_told():
             self._writer.write_table(table)
-        except OSError as error:
-            raise StoppedError(
-                f"the data cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}",
-                fix="Make room there, or name another folder: export TMPDIR=FOLDER",
-            ) from None
 
     def table(self) -> Any:
-        self._writer.close()
-        self._sink.close()
-        with pa.memory_map(str(self._path)) as source:
-            return pa.ipc.open_file(source).read_all()
+        with _full_disk_told():
+            self._writer.close()
+            self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+
+
+@contextlib.contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoppedError(
+            f"the data cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}",
+            fix="Make room there, or name another folder: export TMPDIR=FOLDER",
+        ) from None
