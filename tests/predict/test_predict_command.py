@@ -82,6 +82,8 @@ def test_an_empty_file_has_no_predictions(tagger, classifier, nertune, tmp_path)
     (tmp_path / "none.txt").touch()
     for trained in (tagger, classifier):
         assert nertune("predict", trained.folder, "none.txt", "--quiet") == (0, "", "")
+    code, out, err = nertune("predict", tagger.folder, "none.txt")
+    assert (code, out, err.splitlines()[-1]) == (0, "", "Notice: there was no text to predict")
 
 
 def test_output_is_there_whole_or_not_at_all(tagger, nertune, tmp_path):

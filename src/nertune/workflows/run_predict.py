@@ -91,7 +91,7 @@ def predict_chunks(
         answer = ensemble.predict([one.example for one in given])
         yield list(predicted_rows(given, answer.predictions, heads=ensemble.labels))
         news.add(len(given), counts=answer.encoded.counts)
-    news.tell_counts()
+    news.tell_end()
 
 
 def reading_edits(edits: Sequence[str]) -> DataSpec:
@@ -158,6 +158,8 @@ class _News:
             self._last = time.monotonic()
             self._tell(f"{self._done:,} so far")
 
-    def tell_counts(self) -> None:
+    def tell_end(self) -> None:
+        if self._done == 0:
+            self._tell("Notice: there was no text to predict")
         for line in counts_told(self._counts):
             self._tell(line)
