@@ -100,7 +100,7 @@ class TrainSpec(Section):
     epsilon: Positive = Field(1e-8, description="AdamW's epsilon")
     batches: Literal["grouped", "shuffled"] = Field(
         "grouped",
-        description="`grouped`: examples of like length together, batches in random order, much less padding; `shuffled`: plain random order, for very short fits",
+        description="`grouped`: examples of like length together, batches in random order, much less padding; `shuffled`: plain random order",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
