@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stub_study import GRID_4, GRID_40, Heard, StubStudy
 
 from nertune.errors import NoScoreError, StudyConflictError
+from nertune.execute.processes import ProcessesExecutor
+from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import SearchOutcome
 
 Make = Callable[..., StubStudy]
@@ -41,6 +45,43 @@ def test_a_widened_grid_keeps_its_finished_cells(stub_study: Make, run_search: R
     after = run_search(study, progress=heard).cells
     assert after[:4] == before
     assert sorted(number for number, *_ in heard.outcomes) == [4, 5]
+
+
+def test_a_free_worker_waits_for_no_folder_to_be_removed(
+    stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+    submit, forget = ProcessesExecutor.submit, StudyFolder.forget
+
+    def note_submit(executor: ProcessesExecutor, slot: int, job: dict[str, Any], *, log: Path) -> None:
+        done.append(("job", job["id"].partition(".")[0]))
+        submit(executor, slot, job, log=log)
+
+    def note_forget(folder: StudyFolder, cell: str) -> None:
+        done.append(("removed", cell))
+        forget(folder, cell)
+
+    monkeypatch.setattr(ProcessesExecutor, "submit", note_submit)
+    monkeypatch.setattr(StudyFolder, "forget", note_forget)
+    study = stub_study()
+    run_search(study, workers=1)
+    trials = [f"trial-000{number}" for number in range(4)]
+    order = [step for step in done if step[1] in trials]
+    assert order[0] == ("job", trials[0])
+    assert order[1:] == [
+        step for before, after in pairwise(trials) for step in (("job", after), ("removed", before))
+    ] + [("removed", trials[-1])]
+    assert not list((study.output / "work").glob("trial-*"))
+
+
+def test_what_a_killed_coordinator_left_of_ended_cells_is_removed(stub_study: Make, run_search: Run) -> None:
+    study = stub_study()
+    run_search(study)
+    left = study.output / "work" / "trial-0002" / "1"
+    left.mkdir(parents=True)
+    (left / "weights").write_bytes(b"large")
+    run_search(study)
+    assert not left.parent.exists()
 
 
 def test_trials_is_a_total_over_all_calls(stub_study: Make, run_search: Run) -> None:

@@ -153,6 +153,7 @@ class _Loop:
         self._device_batch: dict[int, int] = {}  # by cell id, after running out of memory
         self._slowest = 0.0
         self._has_outcomes = self._started_some = False
+        self._ended: list[str] = []  # cells whose attempts' folders are still there
         self._first_bugs: list[str | None] = []
         self._flushed = self._leased = self._looked = time.monotonic()
 
@@ -160,8 +161,9 @@ class _Loop:
         while True:
             _raise_for(received)
             self._fill_slots()
-            if self._has_outcomes:  # told when the freed workers have their next job
+            if self._has_outcomes:  # what takes time is done when the freed workers have their next job
                 self._has_outcomes = False
+                self._forget_ended()
                 self._work.after_outcome()
             if not self._running:
                 return
@@ -178,6 +180,7 @@ class _Loop:
                 self._executor.kill(slot)
                 how = Settlement("interrupted", "interrupted", "interrupted", seconds=_since(running.started))
                 self._settle(slot, how)
+        self._forget_ended()
 
     # slots
 
@@ -320,9 +323,13 @@ class _Loop:
         if cell.is_open:
             self._adopt_checkpoints(name)
         else:
-            self._work.folder.forget(name)
+            self._ended.append(name)
         self._work.watcher.ended(cell, how)
         self._has_outcomes = True
+
+    def _forget_ended(self) -> None:
+        while self._ended:
+            self._work.folder.forget(self._ended.pop())
 
     def _adopt_checkpoints(self, name: str) -> None:
         """What the attempts at a cell left for the next one; also those of a coordinator that died."""

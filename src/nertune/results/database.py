@@ -339,7 +339,7 @@ class Database:
 
     def cell(self, cell_id: int) -> CellRow:
         with self.read() as connection:
-            return _cell(connection.execute(sa.select(CELLS).where(CELLS.c.id == cell_id)).one())
+            return _find_cell(connection, cell_id)
 
     def add_cell(
         self, study: StudyRow, *, stage: Stage, number: int, point: Mapping[str, Any], point_id: str, seed: int
@@ -355,9 +355,7 @@ class Database:
             "attempts": 0,
         }
         with self.write() as connection:
-            key = connection.execute(sa.insert(CELLS).values(values)).inserted_primary_key
-        assert key is not None
-        return self.cell(key[0])
+            return _find_cell(connection, _insert(connection, CELLS, **values))
 
     def reopen_cell(self, cell: CellRow) -> None:
         """Offer a finished or paused cell again; what its attempts came to stays in their own rows."""
@@ -463,7 +461,7 @@ class Database:
             rows = _label_rows(attempt.run_id, how.scores or {})
             if rows:
                 connection.execute(sa.insert(SCORES), rows)
-        return self.cell(attempt.cell_id)
+            return _find_cell(connection, attempt.cell_id)
 
     def close_open_attempts(self, study: StudyRow) -> int:
         """Attempts left open by a coordinator that died become `lost`, their cells wait again; how many there were."""
@@ -868,6 +866,10 @@ def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:
     key = connection.execute(sa.insert(table).values(**values)).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _find_cell(connection: sa.Connection, cell_id: int) -> CellRow:
+    return _cell(connection.execute(sa.select(CELLS).where(CELLS.c.id == cell_id)).one())
 
 
 def _label_rows(run_id: int, scores: Mapping[str, SplitScores]) -> list[dict[str, Any]]:

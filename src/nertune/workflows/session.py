@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from nertune.data.examples import Corpus
 from nertune.errors import StoppedError, StudyConflictError, StudyFileError, Where, shown_path
-from nertune.results.database import Database, StudyRow, open_database, sqlite_path
+from nertune.results.database import Database, Stage, StudyRow, open_database, sqlite_path
 from nertune.results.files import write_text
-from nertune.results.layout import StudyFolder
+from nertune.results.layout import StudyFolder, cell_name
 from nertune.results.ownership import OutputLock
 from nertune.spec.fingerprint import identity_changes, study_identity
 from nertune.spec.load import dump_study
@@ -117,10 +117,19 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
             database.update_study(study, output=str(folder.root), spec=spec.model_dump(mode="json"))
             write_text(folder.study, dump_study(spec, folder=folder.root))
             database.close_open_attempts(study)
+            _forget_ended(session)
             yield session
             database.set_lease(study, None)
         finally:
             database.close()
+
+
+def _forget_ended(session: Session) -> None:
+    """Remove what the attempts at cells with an outcome left: a coordinator that is killed may not come to that."""
+    for stage in get_args(Stage):
+        for cell in session.database.cells(session.study, stage):
+            if not cell.is_open:
+                session.folder.forget(cell_name(stage, cell.number))
 
 
 @contextmanager
