@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from nertune.errors import (
     closest,
     error_from_json,
     raise_all,
+    refused_by_system,
     shown_path,
 )
 
@@ -77,6 +80,25 @@ def test_error_of_a_worker_arrives_as_it_was(error):
 def test_error_of_an_unknown_kind_is_our_own_bug():
     told = {**DataError("bad").to_json(), "kind": "SomethingNew"}
     assert (type(error_from_json(told)), error_from_json(told).exit_code) == (NertuneError, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, (75, "a/b: the disk is full\n    Make room and give the same command again")),
+        (errno.EDQUOT, (75, "a/b: the disk is full\n    Make room and give the same command again")),
+        (errno.EROFS, (2, "a/b: cannot be used: Read-only file system\n    ls -ld a   says who may do what there")),
+        (errno.EACCES, (2, "a/b: cannot be used: Permission denied\n    ls -ld a   says who may do what there")),
+    ],
+)
+def test_what_the_system_refuses_is_told_without_a_traceback(number, told):
+    error = refused_by_system(OSError(number, os.strerror(number), "a/b"))
+    assert (error.exit_code, str(error)) == told
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOENT, "x", "a"), OSError(errno.EACCES, "x"), OSError("odd")])
+def test_other_errors_of_the_system_may_be_bugs(error):
+    assert refused_by_system(error) is None
 
 
 def test_closest_name_is_near_or_none():

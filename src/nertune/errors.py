@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, order=True)
@@ -131,6 +135,17 @@ def error_from_json(told: dict[str, Any]) -> NertuneError:
         return Problems([problem for problem in problems if isinstance(problem, UserError)])
     where = Where(Path(told["path"]), told["line"]) if told["path"] else None
     return ERRORS.get(told["kind"], NertuneError)(told["message"], where=where, fix=told["fix"])
+
+
+def refused_by_system(error: OSError) -> NertuneError | None:
+    """What there is to tell of a disk that is full or may not be used; None of other errors, which may be bugs."""
+    where = Where(Path(error.filename)) if isinstance(error.filename, str) else None
+    if error.errno in DISK_FULL:
+        return StoppedError("the disk is full", where=where, fix="Make room and give the same command again")
+    if error.errno in NOT_ALLOWED and where is not None:
+        fix = f"ls -ld {shown_path(where.path.parent)}   says who may do what there"
+        return UserError(f"cannot be used: {error.strerror}", where=where, fix=fix)
+    return None
 
 
 def raise_all(problems: Sequence[UserError], *, ending: str = "Nothing was started.") -> None:

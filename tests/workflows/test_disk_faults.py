@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from small_disk import SmallDisk
-from stub_study import StubStudy, wait_for
+from stub_study import PROGRAM, StubStudy, wait_for
 
 Make = Callable[..., StubStudy]
 SPACE = "{train.learning_rate: [1e-3, 1e-4, 1e-5, 1e-6]}"
@@ -87,3 +89,16 @@ def test_a_read_only_disk_is_told_before_anything_starts(stub_study: Make, folde
     assert told.returncode == 2
     assert "Read-only file system" in told.stderr
     assert named in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("disk_is", "code", "told"), [("full", 75, "the disk is full"), ("read-only", 2, "Read-only file system")]
+)
+def test_a_report_that_cannot_be_written_is_told(stub_study: Make, disk_is: str, code: int, told: str) -> None:
+    study = stub_study()
+    study.finish()
+    with SmallDisk(study.output, size="500k") as disk:
+        disk.fill() if disk_is == "full" else disk.make_read_only()
+        words = [*disk.inside, sys.executable, str(PROGRAM), "report", str(study.path)]
+        found = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (found.returncode, "Traceback" in found.stderr, told in found.stderr) == (code, False, True)

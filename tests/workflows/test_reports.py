@@ -158,7 +158,7 @@ def test_markdown_and_page_say_the_same_and_every_plot_is_there_in_three_forms(r
 
 def test_after_the_search_alone_test_is_not_opened(tmp_path: Path) -> None:
     path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
-    record_search(path, [(point, complete(score)) for point, score in zip(POINTS, SCORES, strict=False)])
+    record_search(path, [(point, complete(score)) for point, score in zip(POINTS, (*SCORES, 0.4), strict=True)])
     (tmp_path / "data" / "test.txt").write_text("this is no CoNLL\x00file\n", encoding="utf-8")
     notes: list[str] = []
     told = read_json(report(path, tell=notes.append).parent / "report.json")
@@ -166,6 +166,14 @@ def test_after_the_search_alone_test_is_not_opened(tmp_path: Path) -> None:
     assert [row["split"] for row in told["made"]["splits"]] == ["train", "dev"]
     assert told["next"].startswith("nertune best-and-train")
     assert told["seeds"] == {}
+
+
+def test_the_next_step_after_a_search_that_was_broken_off_is_to_go_on_with_it(tmp_path: Path) -> None:
+    path = write_token_study(tmp_path, sentences=SENTENCES, space=SPACE)
+    record_search(path, [(POINTS[0], complete(SCORES[0]))])
+    page = report(path, tell=lambda line: None)
+    assert read_json(page.parent / "report.json")["next"] == f"nertune search {path}"
+    assert "The search is not finished." in (page.parent / "report.md").read_text()
 
 
 @pytest.mark.parametrize("change", ["edited", "gone"])

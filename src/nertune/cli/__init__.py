@@ -26,7 +26,14 @@ from nertune.cli.imports import import_config
 from nertune.cli.models import add_model_commands
 from nertune.cli.options import AsJson, Edits, IsQuiet, NoReport, print_json
 from nertune.cli.runs import runs_app, status
-from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, UserError, shown_path
+from nertune.errors import (
+    InterruptedByUserError,
+    NertuneError,
+    StoppedError,
+    UserError,
+    refused_by_system,
+    shown_path,
+)
 from nertune.pretrain.options import PretrainOptions, flag, option_helps
 from nertune.signals import stopped_by_signals
 
@@ -464,9 +471,12 @@ def main() -> None:
     except NertuneError as error:
         _fail(error, last=_as_option(error, words=sys.argv[1:]))
     except OSError as error:
-        if not _nobody_reads(error):
+        if _nobody_reads(error):
+            _fall_silent()
+        elif told := refused_by_system(error):
+            _fail(told)
+        else:
             raise
-        _fall_silent()
     except SystemExit as end:
         if end.code == InterruptedByUserError.exit_code:  # Ctrl-C while nobody waited for it; typer says nothing
             last = f"Continue with: {_same_command()}" if _keeps_state() else None

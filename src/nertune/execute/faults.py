@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Literal
 
 import nertune
-from nertune.errors import UserError, shown_path
+from nertune.errors import DISK_FULL, UserError, shown_path
 from nertune.hooks import is_hook_file
 
 FaultKind = Literal["oom", "nan", "disk-full", "bad-data", "bug"]
@@ -88,7 +88,7 @@ def _kind(problem: BaseException) -> FaultKind:
 
 
 def _is_disk_full(problem: BaseException) -> bool:
-    full = isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = isinstance(problem, OSError) and problem.errno in DISK_FULL
     return full or any(words in _text(problem) for words in DISK_FULL_WORDS)
 
 

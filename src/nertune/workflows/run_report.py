@@ -70,6 +70,7 @@ def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file:
     files, lacking = read_files(folder, summary)
     notes += lacking
     splits: dict[str, Sequence[Example]] = {} if corpus is None else {n: s.examples for n, s in corpus.splits.items()}
+    search = told_of_search(spec, study, database)
     told = {
         "study": spec.name,
         "task": spec.task,
@@ -78,11 +79,11 @@ def _report(spec: StudySpec, study: StudyRow, database: Database, *, study_file:
         "objective": spec.search.objective,
         "minimised": is_minimised(spec.search.objective),
         "written": now(),
-        **told_of_search(spec, study, database),
+        **search,
         **told_of_seeds(spec, summary, files=files),
         **told_of_mistakes(spec, files=files, splits=splits),
         "cost": _cost(database, study, summary),
-        "next": _next(summary, study_file=study_file),
+        "next": _next(summary, is_searched=search["search"]["finished"], study_file=study_file),
         "made": {**made, "splits": _splits(corpus)},
         "notes": notes,
     }
@@ -108,9 +109,9 @@ def _cost(database: Database, study: StudyRow, summary: Record | None) -> dict[s
     return {"stages": stages, "failed_seeds": [] if summary is None else summary["failed_seeds"]}
 
 
-def _next(summary: Record | None, *, study_file: Path) -> str:
-    study = shown_path(study_file)
-    return f"nertune best-and-train {study}" if summary is None else f"nertune ui {study}"
+def _next(summary: Record | None, *, is_searched: bool, study_file: Path) -> str:
+    command = "search" if not is_searched else "best-and-train" if summary is None else "ui"
+    return f"nertune {command} {shown_path(study_file)}"
 
 
 def _made(spec: StudySpec, study: StudyRow, summary: Record | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nertune.data.examples import Corpus
-from nertune.errors import StoppedError, StudyConflictError, StudyFileError, Where, shown_path
+from nertune.errors import StudyConflictError, StudyFileError, Where, refused_by_system, shown_path
 from nertune.results.database import Database, Stage, StudyRow, open_database, sqlite_path
 from nertune.results.files import write_text
 from nertune.results.layout import StudyFolder, cell_name
@@ -105,7 +104,7 @@ def open_session(spec: StudySpec, *, identity: Mapping[str, Any], fresh: bool = 
     folder = StudyFolder(spec.output)
     if fresh:
         _retire(spec)
-    with _full_disk_told(), OutputLock(folder.root):
+    with _refusals_told(), OutputLock(folder.root):
         database = open_database(spec.storage)
         try:
             study = database.find_study(spec.name) or database.add_study(
@@ -133,15 +132,15 @@ def _forget_ended(session: Session) -> None:
 
 
 @contextmanager
-def _full_disk_told() -> Iterator[None]:
-    """Whatever file it was that found no room: the state is saved up to there, and the user can do something."""
+def _refusals_told() -> Iterator[None]:
+    """Whatever file it was that could not be written: the state is saved up to there, and the user can do something."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        told = refused_by_system(error)
+        if told is None:
             raise
-        where = Where(Path(error.filename)) if isinstance(error.filename, str) else None
-        raise StoppedError("the disk is full", where=where, fix="Make room and give the same command again") from None
+        raise told from None
 
 
 def _refuse_foreign_folder(spec: StudySpec) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -13,12 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from nertune.data.encodings import UTF8_MARK
-from nertune.errors import DataError, NertuneError, StoppedError, Where
+from nertune.errors import DISK_FULL, DataError, NertuneError, StoppedError, Where
 
 T = TypeVar("T")
 
 BYTE_ORDER_MARK = UTF8_MARK.decode()
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Draft:
