@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
 
@@ -34,6 +34,7 @@ HOLDERS = {
     "distilbert": "transformer",
 }
 PLAIN_UP_TO = 64  # places of a text: above, torch's fused attention is quicker where no gradient is wanted
+BF16_ROWS = 64  # products of bf16 have a multiple of so many rows: of a number not seen before, they are compiled first
 LIKE = 0.6  # of the longest text's pieces: shorter ones get a block of their own, without that one's padding
 Read = Literal["first", "told", "all"]
 
@@ -120,7 +121,7 @@ class PackedLayers(nn.Module):
         wanted = self._wanted(read, is_piece=is_piece)
         groups = groups_of(is_piece.sum(1))
         pieces = Places.of(is_piece, n_heads=self._n_heads, groups=groups)
-        column = hidden_states.reshape(-1, n_features).index_select(0, pieces.places)
+        column = _filled_up(hidden_states.reshape(-1, n_features).index_select(0, pieces.places))
         *lower, last = self.layer
         for layer in lower:
             column = run_layer(layer, column, pieces=pieces)
@@ -130,7 +131,7 @@ class PackedLayers(nn.Module):
             column = run_layer(last, column, pieces=pieces, asking=asking, chosen=pieces.numbers[places])
         else:
             column, places = run_layer(last, column, pieces=pieces), pieces.places
-        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, column)
+        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, column[: len(places)])
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=result.view(hidden_states.shape))
 
     def _wanted(self, read: Tensor | None, *, is_piece: Tensor) -> Tensor | None:
@@ -193,8 +194,8 @@ class Places:
         return cls(blocks, places, numbers, spread, back, (~is_real).nonzero().squeeze(1))
 
     def by_text(self, rows: Tensor) -> list[Tensor]:
-        """[N, H·D] -> of each block [G·H, W, D]; in padding stands what is of no matter, and gets no gradient."""
-        every = rows.reshape(len(self.back), -1)
+        """[≥ N, H·D] -> of each block [G·H, W, D]; in padding stands what is of no matter, and gets no gradient."""
+        every = rows[: len(self.places)].reshape(len(self.back), -1)
         spread: Tensor = _Moved.apply(every, self.spread, self.back, None)  # type: ignore[no-untyped-call]
         parts = torch.split(spread, [block.rows.numel() for block in self.blocks])
         return [
@@ -270,15 +271,15 @@ class _Ports(NamedTuple):
 def run_layer(
     layer: nn.Module, column: Tensor, *, pieces: Places, asking: Places | None = None, chosen: Tensor | None = None
 ) -> Tensor:
-    """What a layer makes of pieces [N, D].
+    """What a layer makes of pieces [≥ N, D]; rows after the N-th fill up and are of no matter.
 
-    asking, chosen  the places and numbers of those M pieces alone that are wanted of it: then the result is [M, D]
+    asking, chosen  the places and numbers of those M pieces alone that are wanted of it: then the result is [≥ M, D]
     """
     ports = _ports(layer)
     if ports is None:
         passed_on: Tensor = layer(column)  # a layer that is left out: see `train.frozen`
         return passed_on
-    asked = column if chosen is None else column.index_select(0, chosen)
+    asked = column if chosen is None else _filled_up(column.index_select(0, chosen))
     places = pieces if asking is None else asking
     mixed = [
         attend(*block, is_piece=own.is_piece, scaling=ports.scaling, dropout=ports.dropout.p if layer.training else 0.0)
@@ -290,7 +291,17 @@ def run_layer(
             strict=True,
         )
     ]
-    return ports.after(layer, places.by_piece(mixed), asked)
+    return ports.after(layer, _filled_up(places.by_piece(mixed)), asked)
+
+
+def _filled_up(rows: Tensor) -> Tensor:
+    """[N, D] -> [≥ N, D] with zeros below, where products are of bf16.
+
+    oneDNN makes code for each shape of such a product, in 3 to 10 ms, and every batch has its own number of pieces.
+    """
+    if not torch.is_autocast_enabled("cpu"):
+        return rows
+    return pad(rows, (0, 0, 0, -len(rows) % BF16_ROWS))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, is_piece: Tensor, scaling: float, dropout: float) -> Tensor:
