@@ -11,6 +11,7 @@ from typing import Any
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+MAKE_ROOM = "Make room and give the same command again"  # what there is to do about a full disk
 
 
 @dataclass(frozen=True, order=True)
@@ -141,7 +142,7 @@ def refused_by_system(error: OSError) -> NertuneError | None:
     """What there is to tell of a disk that is full or may not be used; None of other errors, which may be bugs."""
     where = Where(Path(error.filename)) if isinstance(error.filename, str) else None
     if error.errno in DISK_FULL:
-        return StoppedError("the disk is full", where=where, fix="Make room and give the same command again")
+        return StoppedError("the disk is full", where=where, fix=MAKE_ROOM)
     if error.errno in NOT_ALLOWED and where is not None:
         fix = f"ls -ld {shown_path(where.path.parent)}   says who may do what there"
         return UserError(f"cannot be used: {error.strerror}", where=where, fix=fix)

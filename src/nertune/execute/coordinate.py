@@ -16,7 +16,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from nertune.errors import InterruptedByUserError, NertuneError, StoppedError, Where, error_from_json, shown_path
+from nertune.errors import (
+    MAKE_ROOM,
+    InterruptedByUserError,
+    NertuneError,
+    StoppedError,
+    Where,
+    error_from_json,
+    shown_path,
+)
 from nertune.execute.executor import Event, Executor
 from nertune.results.database import AttemptRow, CellRow, CellState, Database, Settlement, StudyRow
 from nertune.results.files import move_files
@@ -267,7 +275,7 @@ class _Loop:
             raise StoppedError(
                 f"the disk is full: {fault['message']}",
                 where=Where(self._work.folder.root),
-                fix="Make room and give the same command again",
+                fix=MAKE_ROOM,
             )
         if fault["kind"] == "bad-data":
             raise error_from_json(fault["error"])

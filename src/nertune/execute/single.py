@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nertune.errors import NertuneError, NoScoreError, StoppedError, error_from_json, shown_path
+from nertune.errors import MAKE_ROOM, NertuneError, NoScoreError, StoppedError, error_from_json, shown_path
 from nertune.execute.executor import Executor
 
 Hear = Callable[[Mapping[str, Any]], None]
@@ -73,7 +73,7 @@ def _error_of(fault: Mapping[str, Any], *, log: Path, what: str) -> NertuneError
     if fault["kind"] == "nan":
         return NoScoreError(f"{what}: {fault['message']}")
     if fault["kind"] == "disk-full":
-        return StoppedError(f"the disk is full: {fault['message']}", fix="Make room and give the same command again")
+        return StoppedError(f"the disk is full: {fault['message']}", fix=MAKE_ROOM)
     if fault["kind"] == "oom":
         return NertuneError(
             f"out of memory in {what}: {fault['message']}",

@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 
 import sqlalchemy as sa
 
-from nertune.errors import NertuneError, StoppedError, StudyConflictError, Where
+from nertune.errors import MAKE_ROOM, NertuneError, StoppedError, StudyConflictError, Where
 from nertune.results.records import SplitScores, StepRecord, without_nan
 
 BUSY_TIMEOUT_MS = 60_000
@@ -841,9 +841,7 @@ def _told(error: Exception, engine: sa.Engine) -> Exception:
 
 
 def _no_room(reason: str, *, where: Where | None) -> StoppedError:
-    return StoppedError(
-        f"the record cannot be written: {reason}", where=where, fix="Make room and give the same command again"
-    )
+    return StoppedError(f"the record cannot be written: {reason}", where=where, fix=MAKE_ROOM)
 
 
 def _damaged(reason: str, *, where: Where | None) -> StudyConflictError:

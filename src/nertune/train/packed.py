@@ -131,7 +131,7 @@ class PackedLayers(nn.Module):
             column = run_layer(last, column, pieces=pieces, asking=asking, chosen=pieces.numbers[places])
         else:
             column, places = run_layer(last, column, pieces=pieces), pieces.places
-        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, column[: len(places)])
+        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, _cut(column, len(places)))
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=result.view(hidden_states.shape))
 
     def _wanted(self, read: Tensor | None, *, is_piece: Tensor) -> Tensor | None:
@@ -195,7 +195,7 @@ class Places:
 
     def by_text(self, rows: Tensor) -> list[Tensor]:
         """[≥ N, H·D] -> of each block [G·H, W, D]; in padding stands what is of no matter, and gets no gradient."""
-        every = rows[: len(self.places)].reshape(len(self.back), -1)
+        every = _cut(rows, len(self.places)).reshape(len(self.back), -1)
         spread: Tensor = _Moved.apply(every, self.spread, self.back, None)  # type: ignore[no-untyped-call]
         parts = torch.split(spread, [block.rows.numel() for block in self.blocks])
         return [
@@ -299,9 +299,13 @@ def _filled_up(rows: Tensor) -> Tensor:
 
     oneDNN makes code for each shape of such a product, in 3 to 10 ms, and every batch has its own number of pieces.
     """
-    if not torch.is_autocast_enabled("cpu"):
-        return rows
-    return pad(rows, (0, 0, 0, -len(rows) % BF16_ROWS))
+    n_lacking = -len(rows) % BF16_ROWS if torch.is_autocast_enabled("cpu") else 0
+    return pad(rows, (0, 0, 0, n_lacking)) if n_lacking else rows
+
+
+def _cut(rows: Tensor, n: int) -> Tensor:
+    """The first n rows. Where they are all, torch's gradient of a slice would copy them for nothing."""
+    return rows if len(rows) == n else rows[:n]
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, is_piece: Tensor, scaling: float, dropout: float) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nertune.errors import StoppedError, Where, shown_path
+from nertune.errors import MAKE_ROOM, StoppedError, Where, shown_path
 from nertune.protocols.kfold import averages_folds
 from nertune.report.text import size_text
 from nertune.results.database import sqlite_path
@@ -120,7 +120,7 @@ def check_room(needs: Sequence[Need]) -> str:
                 f"the disk is too full: this needs {_size_text(place)}, of it {size_text(most.n_bytes)} for "
                 f"{most.what}, and {size_text(free)} is free",
                 where=Where(place[0].folder),
-                fix="Make room and give the same command again",
+                fix=MAKE_ROOM,
             )
     return room_text(needs)
 
