@@ -10,7 +10,7 @@ from transformers import AutoModelForTokenClassification
 
 from nertune.models.build import build_model
 from nertune.train.checkpoints import save_model
-from nertune.train.dropout import LaneDropout, dropout_mask, use_cpu_dropout
+from nertune.train.dropout import LANES, LaneDropout, dropout_mask, use_cpu_dropout
 
 N = 400_003  # not a multiple of four
 
@@ -22,6 +22,19 @@ def test_values_are_dropped_with_probability_p_and_the_mean_stays(p):
     sd = (p * (1 - p) / N) ** 0.5
     assert (mask == 0).double().mean().item() == pytest.approx(p, abs=4 * sd + 1 / 65536)
     assert mask[mask > 0].unique().tolist() == pytest.approx([1 / (1 - p)], rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("p", [1e-6, 0.1, 0.999, 1 - 1e-6])
+def test_a_mask_is_what_sixteen_bits_of_each_value_say(p, dtype):
+    torch.manual_seed(4)
+    mask = dropout_mask(torch.zeros(1003, dtype=dtype), p=p)
+    torch.manual_seed(4)
+    lanes = torch.empty(251, dtype=torch.int64).random_(-(2**63), None).numpy().view(np.int16)[:1003]
+    n_dropped = round(p * LANES)
+    is_kept = lanes.astype(int) + LANES // 2 >= n_dropped
+    factor = LANES / (LANES - n_dropped) if n_dropped < LANES else 0.0
+    assert torch.equal(mask, torch.from_numpy(is_kept * factor).to(dtype))
 
 
 def test_every_lane_is_dropped_as_often_and_independently_of_the_others():

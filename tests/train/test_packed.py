@@ -55,9 +55,11 @@ def inputs_of(batch):
     return {name: tensor for name, tensor in batch.items() if name not in TARGETS}
 
 
-def loss_and_gradients(base, train, spec, *, is_packed):
+def loss_and_gradients(base, train, spec, *, is_packed, precision="fp64"):
     """Of one batch, in training mode but without dropout."""
-    model = build_model(base, seed=0).train().double()
+    model = build_model(base, seed=0).train()
+    if precision == "fp64":
+        model.double()
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -68,7 +70,8 @@ def loss_and_gradients(base, train, spec, *, is_packed):
     batch = {**batch, "n_items": count_items([batch])}
     inputs = inputs_of(batch)
     assert not inputs["attention_mask"].all(), "the batch has no padding"
-    logits = logits_of(model, inputs, read=partial(labelled, batch["labels"]))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+        logits = logits_of(model, inputs, read=partial(labelled, batch["labels"])).to(model.dtype)
     loss_of = FitLoss(base, spec=spec.train, train=train, layout=layout, device="cpu")
     loss = loss_of(model, split_logits(logits, heads=base.heads), targets=batch)
     loss.backward()
@@ -137,6 +140,39 @@ def test_a_fit_in_bf16_is_close(learn, monkeypatch):
     ours = learn("token", **options)
     monkeypatch.setattr(learner_module, "pack", lambda _: False)
     assert ours.losses == pytest.approx(learn("token", **options).losses, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", sorted(HOLDERS))
+@pytest.mark.parametrize("task", ["token", "sequence"])
+def test_gradients_in_bf16_are_near_the_true_ones(encode, base_of, kind, task):
+    """What passes from layer to layer has the eight bits of bf16 then, as products have with padding, too."""
+    spec, base, _, train, _ = encode(task, base_of(kind))
+    _, exact = loss_and_gradients(base, train, spec, is_packed=False)
+    _, quick = loss_and_gradients(base, train, spec, is_packed=True, precision="bf16")
+    true, ours = (torch.cat([one.flatten() for one in own.values() if one is not None]) for own in (exact, quick))
+    assert 0 < (ours - true).norm() / true.norm() < 0.01
+
+
+@pytest.mark.parametrize("kind", sorted(HOLDERS))
+def test_in_bf16_nothing_is_cast_between_layers(encode, base_of, kind):
+    _, base, _, train, _ = encode("token", base_of(kind))
+    model = build_model(base, seed=0).eval()
+    pack(model)
+    seen, ends = [], []
+    holder = getattr(model.base_model, HOLDERS[kind])
+    holder.register_forward_hook(
+        lambda _, given, named, result: ends.extend([next(chain(given, named.values())), result.last_hidden_state]),
+        with_kwargs=True,
+    )
+    for layer in holder.layer:
+        norm = layer.output_layer_norm if kind == "distilbert" else layer.output.LayerNorm
+        norm.register_forward_hook(lambda *given: seen.append(given[-1].dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model(**inputs_of(collate(train, NUMBERS, layout=layout_of(base.config))))
+    assert seen == [torch.bfloat16] * len(holder.layer)
+    given, result = ends
+    assert given.dtype == result.dtype
+    assert (given.dtype == torch.bfloat16) == (kind == "electra")  # which has a product in its embeddings
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -35,11 +35,21 @@ def dropout_mask(values: Tensor, *, p: float) -> Tensor:
     p is rounded to a multiple of 1/65536, and the factor is that of the rounded one. From torch's CPU generator.
     """
     dropped = round(p * LANES)
+    if dropped == 0:
+        return torch.ones_like(values)
     if dropped >= LANES:
         return torch.zeros_like(values)
     n = values.numel()
     numbers = torch.empty(-(-n // 4), dtype=torch.int64).random_(-(2**63), None)  # all 64 bits
     lanes = numbers.view(torch.int16)[:n].view(values.shape)
-    # 0 or 1, and that as floats from the start: torch turns bool into float seven times slower than int16
-    is_kept = lanes.float().ge_(dropped - LANES // 2)
-    return is_kept.mul_(LANES / (LANES - dropped)).to(values.dtype)
+    least = dropped - LANES // 2
+    is_kept = lanes.clamp_(least - 1, least).sub_(least - 1)  # 0 or 1, in the two bytes that a lane has
+    factor = LANES / (LANES - dropped)
+    if values.dtype == torch.bfloat16:
+        return is_kept.mul_(_bits_of(factor)).view(torch.bfloat16)
+    return is_kept.to(values.dtype).mul_(factor)
+
+
+def _bits_of(value: float) -> int:
+    """Those of bfloat16, as an int16: integers of two bytes are multiplied and reinterpreted without a copy."""
+    return int(torch.tensor(value, dtype=torch.bfloat16).view(torch.int16))

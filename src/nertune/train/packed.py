@@ -121,7 +121,7 @@ class PackedLayers(nn.Module):
         wanted = self._wanted(read, is_piece=is_piece)
         groups = groups_of(is_piece.sum(1))
         pieces = Places.of(is_piece, n_heads=self._n_heads, groups=groups)
-        column = _filled_up(hidden_states.reshape(-1, n_features).index_select(0, pieces.places))
+        column = _filled_up(_lowered(hidden_states.reshape(-1, n_features).index_select(0, pieces.places)))
         *lower, last = self.layer
         for layer in lower:
             column = run_layer(layer, column, pieces=pieces)
@@ -131,7 +131,8 @@ class PackedLayers(nn.Module):
             column = run_layer(last, column, pieces=pieces, asking=asking, chosen=pieces.numbers[places])
         else:
             column, places = run_layer(last, column, pieces=pieces), pieces.places
-        result = column.new_zeros(n_texts * n_places, n_features).index_copy(0, places, _cut(column, len(places)))
+        found = _cut(column, len(places)).to(hidden_states.dtype)
+        result = hidden_states.new_zeros(n_texts * n_places, n_features).index_copy(0, places, found)
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=result.view(hidden_states.shape))
 
     def _wanted(self, read: Tensor | None, *, is_piece: Tensor) -> Tensor | None:
@@ -292,6 +293,11 @@ def run_layer(
         )
     ]
     return ports.after(layer, _filled_up(places.by_piece(mixed)), asked)
+
+
+def _lowered(rows: Tensor) -> Tensor:
+    """In bf16 where products are: what passes from layer to layer is then not cast for every one of them."""
+    return rows.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else rows
 
 
 def _filled_up(rows: Tensor) -> Tensor:
