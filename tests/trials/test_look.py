@@ -40,3 +40,18 @@ def test_other_tokenizer_options_and_case_are_another_encoding(job, run, tmp_pat
         run(job("prepare", model=model))
         counts.append(sum(1 for path in (tmp_path / "encoded").iterdir() if path.is_dir()))
     assert counts == [2, 4, 6, 6]  # train and dev each; the last finds those of the first
+
+
+def test_each_precision_is_timed_in_the_parts_that_it_would_take(job, run, monkeypatch):
+    taken = {}
+
+    def time_step(*_, spec, precision, **__):
+        taken[precision] = spec.train.device_batch_size
+        return {"fp32": 2.0, "bf16": 1.0}[precision]
+
+    monkeypatch.setattr("nertune.trials.run.time_step", time_step)
+    preparing = job("prepare", batch_size=512, precision="auto")
+    told, _ = run(dataclasses.replace(preparing, precision=None))
+    assert told["precision"] == "bf16"
+    assert told["step_seconds"] == {"fp32": 2.0, "bf16": 1.0}
+    assert taken["fp32"] < taken["bf16"] <= 2 * taken["fp32"]

@@ -38,7 +38,7 @@ class TrainSpec(Section):
     )
     device_batch_size: Count | None = Field(
         None,
-        description="At most so many examples on the device at once; the batch is reached by accumulation, with equal gradients. null: on a GPU the whole batch, on a CPU parts of at most about 640 pieces a thread, which its caches hold",
+        description="At most so many examples on the device at once; the batch is reached by accumulation, with equal gradients. null: on a GPU the whole batch, on a CPU parts of at most about 640 pieces a thread (1,280 in bf16), which its caches hold",
     )
     learning_rate: Positive = Field(5e-5, description="Peak learning rate")
     head_learning_rate: Positive | None = Field(

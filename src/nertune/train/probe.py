@@ -66,12 +66,15 @@ def time_step(base: Base, *, train: EncodedSplit, spec: StudySpec, precision: Pr
 
 
 def choose_precision(
-    base: Base, *, train: EncodedSplit, spec: StudySpec, device: str = "cpu"
+    time_in: Callable[[Precision], float], *, device: str = "cpu"
 ) -> tuple[Precision, dict[str, float]]:
-    """The faster precision for this model on this device, and the seconds of a step in each that was timed."""
-    seconds = {"fp32": time_step(base, train=train, spec=spec, precision="fp32", device=device)}
+    """The precision that is faster on this device, and the seconds in each that was timed.
+
+    time_in  times a step in a precision, see `time_step`
+    """
+    seconds = {"fp32": time_in("fp32")}
     if torch.device(device).type == "cpu" or torch.cuda.is_bf16_supported():
-        seconds["bf16"] = time_step(base, train=train, spec=spec, precision="bf16", device=device)
+        seconds["bf16"] = time_in("bf16")
     return ("bf16" if seconds.get("bf16", float("inf")) < seconds["fp32"] else "fp32"), seconds
 
 

@@ -166,15 +166,22 @@ def _precision(
 ) -> tuple[str, dict[str, float]]:
     if job.precision is not None:
         return job.precision, {}
-    at_once = device_batch_size(
-        job.study.train, pieces_per_window=pieces_per_window, device=place.device, threads=place.threads
-    )
-    spec = with_device_batch(job.study, at_once)
+    spec = job.study
+
+    def time_in(precision: Precision) -> float:
+        at_once = device_batch_size(
+            spec.train,
+            precision=precision,
+            pieces_per_window=pieces_per_window,
+            device=place.device,
+            threads=place.threads,
+        )
+        own = with_device_batch(spec, at_once)
+        return time_step(loaded.base, train=train, spec=own, precision=precision, device=place.device)
+
     if spec.train.precision == "auto":
-        return choose_precision(loaded.base, train=train, spec=spec, device=place.device)
-    precision: Precision = spec.train.precision
-    seconds = time_step(loaded.base, train=train, spec=spec, precision=precision, device=place.device)
-    return precision, {precision: seconds}
+        return choose_precision(time_in, device=place.device)
+    return spec.train.precision, {spec.train.precision: time_in(spec.train.precision)}
 
 
 def _new_fit(job: Job, loaded: Loaded, splits: Splits, line: Line, place: Place) -> Results:

@@ -282,7 +282,11 @@ def _measuring_job(
 ) -> Job:
     spec, slot = apply_point(opened.spec, point), executor.slots[0]
     at_once = device_batch_size(
-        spec.train, pieces_per_window=told["pieces_per_window"], device=slot.device, threads=slot.threads
+        spec.train,
+        precision=told["precision"],
+        pieces_per_window=told["pieces_per_window"],
+        device=slot.device,
+        threads=slot.threads,
     )
     job = preparing_job(opened, kind="measure", folder=encoded, encoded=encoded, precision=told["precision"])
     return replace(

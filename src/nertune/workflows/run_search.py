@@ -212,6 +212,7 @@ def device_batch(session: Session, point: StudySpec, *, executor: Executor) -> i
     slot = executor.slots[0]
     return device_batch_size(
         point.train,
+        precision=session.study.facts["precision"],
         pieces_per_window=session.study.facts["pieces_per_window"],
         device=slot.device,
         threads=slot.threads,

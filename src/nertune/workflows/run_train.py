@@ -169,7 +169,11 @@ def _job(
 ) -> Job:
     slot, spec = executor.slots[0], opened.spec
     at_once = device_batch_size(
-        spec.train, pieces_per_window=told["pieces_per_window"], device=slot.device, threads=slot.threads
+        spec.train,
+        precision=told["precision"],
+        pieces_per_window=told["pieces_per_window"],
+        device=slot.device,
+        threads=slot.threads,
     )
     preparing = preparing_job(opened, kind="seed", folder=folder, encoded=encoded, precision=told["precision"])
     return replace(
