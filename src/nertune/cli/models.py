@@ -30,7 +30,7 @@ Precision = Annotated[
 ]
 BatchPieces = Annotated[
     int | None,
-    typer.Option("--batch-pieces", min=1, help="Pieces on the device at a time [default: what suits the device]"),
+    typer.Option("--batch-pieces", min=1, help="Pieces at a time on the GPU, or on each core [default: what suits it]"),
 ]
 ReadingEdits = Annotated[
     list[str] | None,

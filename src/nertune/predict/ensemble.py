@@ -91,7 +91,7 @@ def open_ensemble(
 
     threads     of the CPU, at most; fewer where OMP_NUM_THREADS says so
     precision   bf16: of the products, by autocast
-    max_pieces  on the device at a time; None: what suits it
+    max_pieces  at a time on the GPU, or on each core; None: what suits it
     Raises      ModelError
     """
     torch.set_num_threads(min(threads, torch.get_num_threads()))

@@ -70,6 +70,10 @@ def packed(model: PreTrainedModel, *, device: torch.device) -> Iterator[None]:
             unpack(model)
 
 
+def is_packed(model: PreTrainedModel) -> bool:
+    return _packed_layers(model) is not None
+
+
 def logits_of(model: PreTrainedModel, inputs: Batch, *, read: Callable[[], Tensor]) -> Tensor:
     """What a model says of a batch, of all heads side by side; see `EncoderWithHeads`.
 

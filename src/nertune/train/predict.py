@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from nertune.hooks import is_hook
 from nertune.models.composed import EncoderWithHeads, heads_of
 from nertune.models.heads.head import Head
 from nertune.results.records import SplitScores
@@ -30,9 +31,10 @@ from nertune.tasks.predictions import (
 )
 from nertune.train.batches import Layout, evaluation_batches, gold_of, home_rows, layout_of, pad, readable_by
 from nertune.train.deciding import decide
+from nertune.train.lanes import MOST_LANES, in_lanes
 from nertune.train.loss import split_logits
 from nertune.train.optim import Precision
-from nertune.train.packed import logits_of, packed
+from nertune.train.packed import is_packed, logits_of, packed
 
 Pulse = Callable[[], None]
 
@@ -60,8 +62,8 @@ def predict(
 ) -> Predictions:
     """Predictions in the order of the examples, however the windows were batched; the model is left in evaluation mode.
 
-    max_pieces  padded pieces at a time; null: what suits the device
-    pulse       called at every batch
+    max_pieces  padded pieces at a time, on a CPU those of each thread; null: what suits the device
+    pulse       called at every batch, of several threads at those of the calling one
     """
     outputs = infer(model, encoded, device=device, precision=precision, max_pieces=max_pieces, pulse=pulse)
     return read_outputs(outputs, encoded=encoded, heads=heads_of(model.config))
@@ -152,18 +154,24 @@ def _all_logits(
 ) -> dict[str, Tensor]:
     """Logits [H, L] float32 of every head for all items at home, in the order of `Windows.items`."""
     layout = layout_of(model.config)
-    order: list[Ints] = [np.empty(0, np.int64)]
-    parts: list[Tensor] = []
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        for numbers in evaluation_batches(encoded, max_pieces=max_pieces):
-            pulse()
-            homes, logits = _home_logits(model, encoded, numbers, device=device, layout=layout)
-            order.append(homes)
-            parts.append(logits)
+
+    def run(batches: Iterable[Ints]) -> list[tuple[Ints, Tensor]]:
+        with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            return [_home_logits(model, encoded, numbers, device=device, layout=layout) for numbers in batches]
+
+    batches = list(evaluation_batches(encoded, max_pieces=max_pieces))
+    most = MOST_LANES if device.type == "cpu" and _may_be_shared(model, heads=heads) else 1
+    found = [one for lane in in_lanes(run, batches, pulse=pulse, most=most) for one in lane]
+    order = [np.empty(0, np.int64), *(homes for homes, _ in found)]
     width = sum(len(head.labels) for head in heads)
-    every = torch.cat(parts) if parts else torch.empty(0, width, device=device)
+    every = torch.cat([logits for _, logits in found]) if found else torch.empty(0, width, device=device)
     back = torch.from_numpy(np.argsort(np.concatenate(order))).to(device)
     return dict(split_logits(every[back], heads=heads))
+
+
+def _may_be_shared(model: PreTrainedModel, *, heads: Sequence[Head]) -> bool:
+    """Whether threads may run it at the same time: encoders that are known, without a head that may keep something."""
+    return is_packed(model) and not any(is_hook(head.options.head) for head in heads)
 
 
 def _home_logits(
