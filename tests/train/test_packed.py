@@ -135,8 +135,9 @@ def test_a_fit_is_that_with_padding(learn, monkeypatch, task, model, train):
     assert list(ours.model.state_dict()) == list(theirs.model.state_dict())
 
 
-def test_a_fit_in_bf16_is_close(learn, monkeypatch):
-    options = {"model": NO_DROPOUT, "epochs": 1, "precision": "bf16"}
+@pytest.mark.parametrize("train", [{}, {"top_layers": 1}, {"lora": {"rank": 2}}], ids=str)
+def test_a_fit_in_bf16_is_close(learn, monkeypatch, train):
+    options = {"model": NO_DROPOUT, "epochs": 1, "precision": "bf16", **train}
     ours = learn("token", **options)
     monkeypatch.setattr(learner_module, "pack", lambda _: False)
     assert ours.losses == pytest.approx(learn("token", **options).losses, abs=0.02)
