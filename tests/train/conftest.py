@@ -54,6 +54,17 @@ class Done:
         return [step.values["loss"] for step in self.told]
 
 
+@pytest.fixture
+def write_module(tmp_path, monkeypatch):
+    """`write_module("name", text)`: a module of the user's own, to be imported in this test."""
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def material(bert_folder, token_train, token_dev, sequence_train, sequence_dev, tmp_path_factory):
     """`material("token")`: made once for each task and model config."""

@@ -90,9 +90,10 @@ def test_predictions_are_to_the_bit_those_of_one_thread(material, threads, task,
     assert np.array_equal(probabilities(), alone)
 
 
-def test_a_head_of_the_users_own_is_run_by_one_thread(encode, threads, tmp_path, monkeypatch):
+def test_a_head_of_the_users_own_is_run_by_one_thread(encode, threads, write_module):
     """It may keep something from one call to the next."""
-    (tmp_path / "keeping.py").write_text(
+    write_module(
+        "keeping",
         "import threading\n"
         "from torch import nn\n"
         "SEEN = set()\n"
@@ -101,9 +102,8 @@ def test_a_head_of_the_users_own_is_run_by_one_thread(encode, threads, tmp_path,
         "        super().__init__(n_features, n_labels)\n"
         "    def forward(self, features):\n"
         "        SEEN.add(threading.get_ident())\n"
-        "        return super().forward(features)\n"
+        "        return super().forward(features)\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
     _, base, _, _, dev = encode("token", {"head": "keeping:Keeping"})
     threads(3)
     infer(build_model(base, seed=1), dev, device="cpu", precision="fp32", max_pieces=16)

@@ -200,17 +200,17 @@ def test_nothing_is_multiplied_that_nobody_reads(encode, task, precision):
     assert rows[-1] == -(-n_read // multiple) * multiple
 
 
-def test_a_head_of_the_users_own_may_look_anywhere(encode, tmp_path, monkeypatch):
-    (tmp_path / "neighbours.py").write_text(
+def test_a_head_of_the_users_own_may_look_anywhere(encode, write_module):
+    write_module(
+        "neighbours",
         "from torch import nn\n"
         "class Neighbours(nn.Module):\n"
         "    def __init__(self, n_features, n_labels, *, dropout, options):\n"
         "        super().__init__()\n"
         "        self.layer = nn.Conv1d(n_features, n_labels, 3, padding=1)\n"
         "    def forward(self, features):\n"
-        "        return self.layer(features.transpose(1, 2)).transpose(1, 2)\n"
+        "        return self.layer(features.transpose(1, 2)).transpose(1, 2)\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
     _, base, _, train, _ = encode("token", {"head": "neighbours:Neighbours"})
     model = build_model(base, seed=0).eval()
     batch = collate(train, NUMBERS)

@@ -70,8 +70,9 @@ def packed(model: PreTrainedModel, *, device: torch.device) -> Iterator[None]:
             unpack(model)
 
 
-def is_packed(model: PreTrainedModel) -> bool:
-    return _packed_layers(model) is not None
+def may_be_shared(model: PreTrainedModel) -> bool:
+    """Whether threads may run it at the same time: it is packed, and has no head that may keep something."""
+    return _packed_layers(model) is not None and not _has_own_head(model.config)
 
 
 def logits_of(model: PreTrainedModel, inputs: Batch, *, read: Callable[[], Tensor]) -> Tensor:
@@ -382,9 +383,14 @@ def _packed_layers(model: PreTrainedModel) -> PackedLayers | None:
     return layers if isinstance(layers, PackedLayers) else None
 
 
+def _has_own_head(config: PreTrainedConfig) -> bool:
+    """Whether a head is somebody's own, of which nothing is known."""
+    return any(is_hook(head.options.head) for head in heads_of(config))
+
+
 def _what_is_read(config: PreTrainedConfig) -> Read:
     entry = getattr(config, ENTRY)
-    if any(is_hook(head.options.head) for head in heads_of(config)):
+    if _has_own_head(config):
         return "all"  # somebody's own head may look anywhere
     if entry["pieces" if entry["task"] == "token" else "pooling"] == "mean":
         return "all"

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from nertune.hooks import is_hook
 from nertune.models.composed import EncoderWithHeads, heads_of
 from nertune.models.heads.head import Head
 from nertune.results.records import SplitScores
@@ -34,7 +33,7 @@ from nertune.train.deciding import decide
 from nertune.train.lanes import MOST_LANES, in_lanes
 from nertune.train.loss import split_logits
 from nertune.train.optim import Precision
-from nertune.train.packed import is_packed, logits_of, packed
+from nertune.train.packed import logits_of, may_be_shared, packed
 
 Pulse = Callable[[], None]
 
@@ -160,18 +159,13 @@ def _all_logits(
             return [_home_logits(model, encoded, numbers, device=device, layout=layout) for numbers in batches]
 
     batches = list(evaluation_batches(encoded, max_pieces=max_pieces))
-    most = MOST_LANES if device.type == "cpu" and _may_be_shared(model, heads=heads) else 1
+    most = MOST_LANES if device.type == "cpu" and may_be_shared(model) else 1
     found = [one for lane in in_lanes(run, batches, pulse=pulse, most=most) for one in lane]
     order = [np.empty(0, np.int64), *(homes for homes, _ in found)]
     width = sum(len(head.labels) for head in heads)
     every = torch.cat([logits for _, logits in found]) if found else torch.empty(0, width, device=device)
     back = torch.from_numpy(np.argsort(np.concatenate(order))).to(device)
     return dict(split_logits(every[back], heads=heads))
-
-
-def _may_be_shared(model: PreTrainedModel, *, heads: Sequence[Head]) -> bool:
-    """Whether threads may run it at the same time: encoders that are known, without a head that may keep something."""
-    return is_packed(model) and not any(is_hook(head.options.head) for head in heads)
 
 
 def _home_logits(

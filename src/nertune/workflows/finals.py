@@ -28,8 +28,8 @@ from nertune.track.projector import open_tracker
 from nertune.trials.job import Job
 from nertune.workflows.costs import Costs, learns_from_dev
 from nertune.workflows.disk import check_room, keeps_candidates, models_of_seed, seed_needs
-from nertune.workflows.opening import Opened, command_line, tell_trouble
-from nertune.workflows.run_search import checkpoint_of, device_batch, limits_of, parameters_of
+from nertune.workflows.opening import Opened, command_line, device_batch, tell_trouble
+from nertune.workflows.run_search import checkpoint_of, limits_of, parameters_of
 from nertune.workflows.session import Session
 
 STAGE_WORDS = {"candidate": "candidates", "final": "seeds", "size": "sizes"}
@@ -193,7 +193,7 @@ class Finals:
             keep=lambda cell, folder, _outcome: self._keep(cell, by_id[cell.point_id], folder),
             run_name=lambda cell: self._folder_name(cell, by_id[cell.point_id]),
             parameters=lambda cell: parameters_of(by_id[cell.point_id].spec, seed=cell.seed),
-            batch_of=lambda cell: device_batch(session, by_id[cell.point_id].spec, executor=executor),
+            batch_of=lambda cell: device_batch(by_id[cell.point_id].spec, facts=session.study.facts, executor=executor),
             watcher=self._progress,
             limits=limits_of(spec),
             renew_lease=session.renew_lease,

@@ -280,21 +280,29 @@ def _measuring_job(
     encoded: Path,
     number: int,
 ) -> Job:
-    spec, slot = apply_point(opened.spec, point), executor.slots[0]
-    at_once = device_batch_size(
-        spec.train,
-        precision=told["precision"],
-        pieces_per_window=told["pieces_per_window"],
-        device=slot.device,
-        threads=slot.threads,
-    )
+    spec = apply_point(opened.spec, point)
     job = preparing_job(opened, kind="measure", folder=encoded, encoded=encoded, precision=told["precision"])
     return replace(
         job,
         id=f"measure-{number}",
         spec=spec.model_dump(mode="json"),
         splits=tuple(name for name in job.splits if name != "test"),
-        device_batch_size=at_once,
+        device_batch_size=device_batch(spec, facts=told, executor=executor),
+    )
+
+
+def device_batch(point: StudySpec, *, facts: Mapping[str, Any], executor: Executor) -> int:
+    """Examples on the device at once before any fault.
+
+    facts  what preparing the study told: its precision, and pieces per window
+    """
+    slot = executor.slots[0]
+    return device_batch_size(
+        point.train,
+        precision=facts["precision"],
+        pieces_per_window=facts["pieces_per_window"],
+        device=slot.device,
+        threads=slot.threads,
     )
 
 

@@ -30,13 +30,14 @@ from nertune.spec.fingerprint import flatten
 from nertune.spec.space import apply_point, size_of_space
 from nertune.spec.study import StudySpec
 from nertune.track.projector import open_tracker
-from nertune.trials.job import Job, device_batch_size
+from nertune.trials.job import Job
 from nertune.workflows.costs import Costs, Forecast
 from nertune.workflows.disk import check_room, search_needs
 from nertune.workflows.opening import (
     MANY,
     Opened,
     command_line,
+    device_batch,
     look_at_model,
     measured_costs,
     open_executor,
@@ -144,7 +145,7 @@ def _run_cells(
         keep=lambda cell, folder, outcome: _keep_trial(session, cell, folder, outcome=outcome),
         run_name=lambda cell: cell_name(cell.stage, cell.number),
         parameters=lambda cell: parameters_of(apply_point(spec, cell.point), seed=cell.seed),
-        batch_of=lambda cell: device_batch(session, apply_point(spec, cell.point), executor=executor),
+        batch_of=lambda cell: device_batch(apply_point(spec, cell.point), facts=session.study.facts, executor=executor),
         watcher=progress,
         limits=limits_of(spec),
         judge=source.judge,
@@ -205,18 +206,6 @@ def checkpoint_of(session: Session, cell: CellRow) -> str | None:
 
 def limits_of(spec: StudySpec) -> Limits:
     return Limits(trial_timeout_s=spec.execute.trial_timeout, hang_after_s=spec.execute.hang_after)
-
-
-def device_batch(session: Session, point: StudySpec, *, executor: Executor) -> int:
-    """Examples on the device at once before any fault."""
-    slot = executor.slots[0]
-    return device_batch_size(
-        point.train,
-        precision=session.study.facts["precision"],
-        pieces_per_window=session.study.facts["pieces_per_window"],
-        device=slot.device,
-        threads=slot.threads,
-    )
 
 
 def parameters_of(point: StudySpec, *, seed: int) -> dict[str, Any]:

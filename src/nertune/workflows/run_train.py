@@ -25,12 +25,13 @@ from nertune.signals import stopped_by_signals
 from nertune.spec.load import load_study
 from nertune.spec.space import apply_point, get_at
 from nertune.spec.study import StudySpec
-from nertune.trials.job import Job, device_batch_size
+from nertune.trials.job import Job
 from nertune.workflows.costs import Costs
 from nertune.workflows.device import AUTO, find_device
 from nertune.workflows.disk import check_room, train_needs
 from nertune.workflows.opening import (
     Opened,
+    device_batch,
     look_at_model,
     open_executor,
     open_study,
@@ -167,21 +168,13 @@ def _job(
     target: Path,
     executor: Executor,
 ) -> Job:
-    slot, spec = executor.slots[0], opened.spec
-    at_once = device_batch_size(
-        spec.train,
-        precision=told["precision"],
-        pieces_per_window=told["pieces_per_window"],
-        device=slot.device,
-        threads=slot.threads,
-    )
     preparing = preparing_job(opened, kind="seed", folder=folder, encoded=encoded, precision=told["precision"])
     return replace(
         preparing,
         seed=seed,
-        device_batch_size=at_once,
+        device_batch_size=device_batch(opened.spec, facts=told, executor=executor),
         target=str(target),
-        tensorboard=spec.track.tensorboard,
+        tensorboard=opened.spec.track.tensorboard,
     )
 
 
