@@ -1,5 +1,6 @@
 import json
 import math
+import random
 import sqlite3
 import subprocess
 import sys
@@ -95,6 +96,42 @@ def test_attempts_are_counted_and_keep_their_causes(database, study, cell, attem
     told = [(row["number"], row["state"], row["cause"]) for row in database.attempts(cell)]
     assert told == [(1, "lost", "lost"), (2, "complete", None)]
     assert database.cell(cell.id).attempts == 2
+
+
+def test_cells_read_with_what_was_known_are_those_of_the_record(database, study):
+    draw = random.Random(0)
+    known = []
+    for number in range(30):
+        database.add_cell(study, stage="search", number=number, point={}, point_id=str(number), seed=42)
+        open_cells = [cell for cell in database.cells(study, "search") if cell.is_open]
+        cell = draw.choice(open_cells)
+        state = draw.choice(["complete", "failed", "waiting", "paused", "interrupted"])
+        attempt = database.open_attempt(study, cell, run_name="one", parameters={})
+        database.settle(attempt, Settlement("failed", state, seconds=1.0))
+        if draw.random() < 0.3:
+            database.reopen_cell(draw.choice([one for one in open_cells if one.id != cell.id] or [cell]))
+            known = []  # whoever opens a cell that has ended knows of it
+        known = database.cells(study, "search", known=known)
+        assert known == database.cells(study, "search")
+
+
+def test_of_known_cells_only_the_open_ones_are_read_again(database, study, monkeypatch):
+    for number in range(5):
+        cell = database.add_cell(study, stage="search", number=number, point={}, point_id=str(number), seed=42)
+        if number != 3:
+            database.settle(database.open_attempt(study, cell, run_name="one", parameters={}), DONE)
+    known = database.cells(study, "search")
+    database.add_cell(study, stage="search", number=5, point={}, point_id="5", seed=42)
+    read = []
+    original = module._cell
+    monkeypatch.setattr(module, "_cell", lambda row: read.append(row.number) or original(row))
+    assert len(database.cells(study, "search", known=known)) == 6
+    assert sorted(read) == [3, 5]
+
+
+def test_steps_of_an_outcome_are_recorded_with_it(database, attempt):
+    database.settle(attempt, DONE, steps=[StepRecord(2, 1.0, "dev", {"f1": 0.5})])
+    assert [(row["step"], row["name"], row["value"]) for row in database.steps(attempt.run_id)] == [(2, "f1", 0.5)]
 
 
 def test_outcome_is_written_whole_or_not_at_all(database, study, cell, attempt):

@@ -33,7 +33,7 @@ from nertune.results.records import Cut, SplitScores, StepRecord
 from nertune.signals import stopping_signals
 
 TICK_S = 0.25  # how long one poll waits at most: limits are looked at between polls
-FLUSH_S = 1.0  # steps are written in batches of so many seconds, and before every verdict and outcome
+FLUSH_S = 1.0  # steps are written in batches of so many seconds, before every verdict and with every outcome
 STOOD_STILL_S = 5.0  # a loop that took longer was suspended itself: limits start anew
 LEASE_EVERY_S = 10.0
 PULSE = {"pulse": True}  # a record that only says that the job is alive
@@ -325,8 +325,7 @@ class _Loop:
 
     def _settle(self, slot: int, how: Settlement) -> None:
         running = self._running.pop(slot)
-        self._flush(running)
-        cell = self._work.database.settle(running.attempt, how)
+        cell = self._work.database.settle(running.attempt, how, steps=running.steps)
         name = cell_name(cell.stage, cell.number)
         if cell.is_open:
             self._adopt_checkpoints(name)

@@ -331,11 +331,19 @@ class Database:
 
     # cells and attempts
 
-    def cells(self, study: StudyRow, stage: Stage) -> list[CellRow]:
-        """The cells of a stage, by number."""
-        query = sa.select(CELLS).where(CELLS.c.study_id == study.id, CELLS.c.stage == stage).order_by(CELLS.c.number)
+    def cells(self, study: StudyRow, stage: Stage, *, known: Sequence[CellRow] = ()) -> list[CellRow]:
+        """The cells of a stage, by number.
+
+        known   what the study's only writer read before: those of them that have ended are not read again
+        """
+        query = sa.select(CELLS).where(CELLS.c.study_id == study.id, CELLS.c.stage == stage)
+        ended = [cell for cell in known if not cell.is_open]
+        if ended:
+            numbers = [cell.number for cell in known if cell.is_open]
+            query = query.where((CELLS.c.number > known[-1].number) | CELLS.c.number.in_(numbers))
         with self.read() as connection:
-            return [_cell(row) for row in connection.execute(query)]
+            read = [_cell(row) for row in connection.execute(query)]
+        return sorted([*ended, *read], key=lambda cell: cell.number)
 
     def cell(self, cell_id: int) -> CellRow:
         with self.read() as connection:
@@ -405,24 +413,14 @@ class Database:
         return AttemptRow(attempt, cell.id, number, run)
 
     def add_steps(self, run_id: int, records: Sequence[StepRecord]) -> None:
-        rows = [
-            {
-                "run_id": run_id,
-                "step": record.step,
-                "epoch": record.epoch,
-                "split": record.split,
-                "name": name,
-                "value": without_nan(value),
-            }
-            for record in records
-            for name, value in record.values.items()
-        ]
-        if rows:
+        if rows := _step_rows(run_id, records):
             with self.write() as connection:
                 connection.execute(sa.insert(STEPS), rows)
 
-    def settle(self, attempt: AttemptRow, how: Settlement) -> CellRow:
+    def settle(self, attempt: AttemptRow, how: Settlement, *, steps: Sequence[StepRecord] = ()) -> CellRow:
         """Close an attempt and give its cell its outcome, in one transaction.
+
+        steps   of its run, which are not recorded yet
 
         The seconds of a cell and of its run are those of its last attempt and of all that paused before.
         """
@@ -458,9 +456,10 @@ class Database:
                     rungs=without_nan(rungs),
                 )
             )
-            rows = _label_rows(attempt.run_id, how.scores or {})
-            if rows:
+            if rows := _label_rows(attempt.run_id, how.scores or {}):
                 connection.execute(sa.insert(SCORES), rows)
+            if rows := _step_rows(attempt.run_id, steps):
+                connection.execute(sa.insert(STEPS), rows)
             return _find_cell(connection, attempt.cell_id)
 
     def close_open_attempts(self, study: StudyRow) -> int:
@@ -868,6 +867,21 @@ def _insert(connection: sa.Connection, table: sa.Table, **values: Any) -> int:
 
 def _find_cell(connection: sa.Connection, cell_id: int) -> CellRow:
     return _cell(connection.execute(sa.select(CELLS).where(CELLS.c.id == cell_id)).one())
+
+
+def _step_rows(run_id: int, records: Sequence[StepRecord]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": run_id,
+            "step": record.step,
+            "epoch": record.epoch,
+            "split": record.split,
+            "name": name,
+            "value": without_nan(value),
+        }
+        for record in records
+        for name, value in record.values.items()
+    ]
 
 
 def _label_rows(run_id: int, scores: Mapping[str, SplitScores]) -> list[dict[str, Any]]:

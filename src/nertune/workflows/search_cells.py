@@ -80,6 +80,7 @@ class SearchCells:
         self._total = cells_wanted(session.spec, sampler)
         self._pruner = make_pruner(session.spec, total=self._total)
         self._on_pruned = on_pruned
+        self._last_read: list[CellRow] = []
         self._began = time.monotonic()
         self._before_s = float(session.study.facts.get("search_seconds", 0.0))
 
@@ -141,7 +142,9 @@ class SearchCells:
         return is_cut_short(self._session.spec, cells, seconds=self.seconds)
 
     def _cells(self) -> list[CellRow]:
-        return self._session.database.cells(self._session.study, "search")
+        session = self._session
+        self._last_read = session.database.cells(session.study, "search", known=self._last_read)
+        return self._last_read
 
     def _add(self, cells: Sequence[CellRow]) -> CellRow | None:
         spec = self._session.spec
