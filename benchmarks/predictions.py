@@ -20,6 +20,7 @@ from works import Form, Inputs, Work, counted, study_of, write_study
 
 FORM = Form("prediction", (16,), (3e-4,), epochs=1, sentences=800, rounds=3)  # the model, and how often it predicts
 GOAL = Goal(4)
+BF16 = "bf16"  # a precision, and the side that predicts in it
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ def prediction(inputs: Inputs) -> Comparison:
         {
             "plain": Side(lambda _, folder: run_plain(given(), task=work.task, folder=folder)),
             "nertune": Side(lambda _, folder: run_nertune(given(), task=work.task, folder=folder)),
+            BF16: Side(lambda _, folder: run_nertune(given(), task=work.task, folder=folder, precision=BF16)),
         },
-        lambda runs: [make_row(runs, task=work.task, n=inputs.predicted)],
+        lambda runs: [make_row(runs, task=work.task, n=inputs.predicted, side=side) for side in ("nertune", BF16)],
     )
 
 
@@ -105,25 +107,27 @@ def run_plain(given: Given, *, task: str, folder: Path) -> PredictionRun:
     return PredictionRun(timed("the plain Trainer", [*command, "--output", output], folder=folder), output)
 
 
-def run_nertune(given: Given, *, task: str, folder: Path) -> PredictionRun:
+def run_nertune(given: Given, *, task: str, folder: Path, precision: str = "fp32") -> PredictionRun:
     output = str(folder / "predictions.txt")
     form = {"token": "words", "sequence": "text"}[task]
     command = [NERTUNE, "predict", given.model, given.sentences, "--format", form, "--output", output]
+    command += ["--precision", precision]
     return PredictionRun(timed("nertune predict", command, folder=folder), output)
 
 
-def make_row(runs: Runs, *, task: str, n: int) -> Row:
-    plain, nertune = (median(run.wall_s for run in runs[side]) for side in ("plain", "nertune"))
-    share = agreement(runs["plain"][0].labels, runs["nertune"][0].labels)
+def make_row(runs: Runs, *, task: str, n: int, side: str = "nertune") -> Row:
+    """One precision of nertune against the plain Trainer, whose is fp32; the goal is that of the usual one."""
+    plain, nertune = (median(run.wall_s for run in runs[name]) for name in ("plain", side))
+    share = agreement(runs["plain"][0].labels, runs[side][0].labels)
     return Row(
-        "prediction",
+        f"prediction, {BF16}" if side == BF16 else "prediction",
         work=f"{task}, {counted(n, 'sentence')}",
         rounds=len(runs["plain"]),
         unit="s",
         plain=plain,
         nertune=nertune,
         figure=plain / nertune,
-        goal=GOAL,
+        goal=None if side == BF16 else GOAL,
         notes=[f"{share:.3%} of the {'tags' if task == 'token' else 'classes'} are the same"],
         details={"agreement": share},
     )

@@ -30,6 +30,15 @@ def test_row_tells_the_share_of_equal_tags(tmp_path: Path) -> None:
     assert (row.figure, row.is_met, row.notes) == (4.0, True, ["75.000% of the tags are the same"])
 
 
+def test_bf16_has_a_row_of_its_own_without_a_goal(tmp_path: Path) -> None:
+    walls = {"plain": 8.0, "nertune": 2.0, "bf16": 1.0}
+    for name in walls:
+        (tmp_path / name).write_text("Ada\tB-PER\n")
+    runs = {name: [PredictionRun(wall, str(tmp_path / name))] for name, wall in walls.items()}
+    row = make_row(runs, task="token", n=1, side="bf16")
+    assert (row.name, row.figure, row.goal) == ("prediction, bf16", 8.0, None)
+
+
 def test_class_is_the_first_of_three_columns(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("good\t0.9000\ta fine film\nbad\t0.8000\ta dull one\n")
     assert PredictionRun(1.0, str(tmp_path / "out")).labels == ["good", "bad"]
