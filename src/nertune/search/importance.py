@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from nertune.analysis.ranking import objective_value, rank
 from nertune.results.database import CellRow
@@ -32,6 +31,8 @@ def importances(spec: StudySpec, cells: Sequence[CellRow]) -> dict[str, float] |
     scores = {objective_value(cell, spec.search.objective) for cell in finished}
     if len(finished) < FEWEST or len(scores) < 2 or len(found) < 2:
         return None
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # imports scikit-learn: 2 s
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction=direction_of(spec))
     study.add_trials([frozen_trial(cell, spec=spec, distributions=found) for cell in finished])

@@ -12,11 +12,13 @@ from typing import Any
 
 from nertune.analysis.ranking import objective_value, rank
 from nertune.errors import NertuneError, StudyConflictError, Where
+from nertune.execute.executor import Executor
 from nertune.protocols import protocol_name
 from nertune.report.card import CARD, card_text
 from nertune.report.progress import Progress
 from nertune.results.database import CellRow
 from nertune.results.files import read_json, write_csv, write_json, write_text
+from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import FinalOutcome
 from nertune.results.seed_folders import DONE, PREFIXES
 from nertune.results.summary import size_rows, summarise_seeds, summarise_sizes
@@ -27,12 +29,14 @@ from nertune.spec.space import apply_point
 from nertune.spec.study import StudySpec
 from nertune.workflows.finals import Candidate, Finals, Started, candidate_of_size, mean_of_fits
 from nertune.workflows.opening import (
+    Written,
     known_costs,
     look_at_model,
     open_executor,
-    open_study,
     plan_for,
     prepare,
+    read_data,
+    read_study,
     tell_encoding,
     tell_findings,
 )
@@ -49,26 +53,36 @@ def best_and_train(
     workers: int | None = None,
     so_far: bool = False,
     retry_failed: bool = False,
+    meanwhile: Callable[[], object] | None = None,
 ) -> FinalOutcome:
     """Refit the best setting of a study's search with every seed, and score test once.
 
-    so_far  go on although the search is not finished
-    Raises  UserError (the search is missing or unfinished, the data or its test split is wrong), and as `search` does
+    so_far     go on although the search is not finished
+    meanwhile  called while workers import, which takes seconds
+    Raises     UserError (the search is missing or unfinished, the data or its test split is wrong), and as `search`
     """
-    opened = open_study(study_file, edits=edits, splits=("train", "dev", "test"))
-    spec = opened.spec
-    identity = identity_of(spec, opened.corpus)
-    known = refuse_conflicts(spec, identity=identity)
-    if known is None:
-        raise not_searched(spec, study_file)
-    tell_findings(opened, progress.say)
+    written = read_study(study_file, edits=edits)
     with ExitStack() as stack:
+
+        def start_workers(n_jobs: int) -> Executor:
+            plan = plan_for(written, n_jobs=n_jobs, threads=written.facts.get("threads"), workers=workers)
+            return stack.enter_context(open_executor(written.spec, plan))
+
+        early = start_workers(_most_fits(written.spec)) if _is_first_call(written) else None
+        opened = read_data(written, splits=("train", "dev", "test"))
+        spec = opened.spec
+        identity = identity_of(spec, opened.corpus)
+        known = refuse_conflicts(spec, identity=identity)
+        if known is None:
+            raise not_searched(spec, study_file)
+        tell_findings(opened, progress.say)
         session = stack.enter_context(open_session(spec, identity=identity))
         setting, candidates = choose_candidates(session, study_file=study_file, so_far=so_far, tell=progress.say)
 
         def start(n_jobs: int) -> Started:
-            plan = plan_for(opened, n_jobs=n_jobs, threads=opened.facts.get("threads"), workers=workers)
-            executor = stack.enter_context(open_executor(spec, plan))
+            executor = early or start_workers(n_jobs)
+            if meanwhile is not None:
+                meanwhile()
             model = look_at_model(executor, opened)
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
@@ -79,6 +93,15 @@ def best_and_train(
         cells = finals.refit(chosen)
         of_sizes = finals.learn_curve(chosen)
         return _conclude(session, setting, chosen, cells=cells, of_sizes=of_sizes, candidates=candidates, finals=finals)
+
+
+def _is_first_call(written: Written) -> bool:
+    """Whether there will be fits: the study has been searched, and no earlier call came to its end."""
+    return "threads" in written.facts and not StudyFolder(written.spec.output).summary.exists()
+
+
+def _most_fits(spec: StudySpec) -> int:
+    return len(spec.final.seeds) * spec.final.candidates
 
 
 def choose_candidates(

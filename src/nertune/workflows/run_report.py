@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -28,6 +29,13 @@ Tell = Callable[[str], None]
 Record = Mapping[str, Any]
 
 MOST_LABELS = 30  # in the table of the data
+LIBRARIES = (
+    "jinja2",
+    "optuna.importance",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
+    "matplotlib.backends.backend_svg",
+)
 
 
 def report(study_file: Path, *, edits: Sequence[str] = (), tell: Tell) -> Path:
@@ -54,6 +62,12 @@ def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None
         tell(f"    nertune report {shown_path(study_file)}   tries it again")
     else:
         tell(f"Report        {shown_path(page)}")
+
+
+def import_libraries() -> None:
+    """Import what is imported when a plot is drawn or keys are weighed: for who has seconds to spare before that."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
 
 
 def _as_run(written: StudySpec, study: StudyRow) -> StudySpec:

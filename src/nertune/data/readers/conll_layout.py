@@ -387,10 +387,8 @@ def _tag_in_misc(cell: str) -> str:
 def find_other_border(rows: Sequence[NumberedRow]) -> str | None:
     """The mark before the tag where most cells are a word with its tag, as in `Ada;B-PER` or `Ada/B-PER slept/O`."""
     cells = [cell for _, row in rows for cell in row]
-    return next(
-        (mark for mark in OTHER_BORDERS if sum(_ends_with_tag(cell, mark=mark) for cell in cells) * 2 > len(cells)),
-        None,
-    )
+    found = {mark: sum(_ends_with_tag(cell, mark=mark) for cell in cells if mark in cell) for mark in OTHER_BORDERS}
+    return next((mark for mark, n_tags in found.items() if n_tags * 2 > len(cells)), None)
 
 
 def _ends_with_tag(cell: str, *, mark: str) -> bool:
