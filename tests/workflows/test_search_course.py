@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from stub_study import GRID_4, GRID_40, Heard, StubStudy
 
-from nertune.errors import NoScoreError, StudyConflictError
+from nertune.errors import NoScoreError, StoppedError, StudyConflictError
 from nertune.execute.processes import ProcessesExecutor
+from nertune.results.database import AttemptRow, CellRow, Database
 from nertune.results.layout import StudyFolder
 from nertune.results.outcomes import SearchOutcome
 
@@ -45,6 +46,51 @@ def test_a_widened_grid_keeps_its_finished_cells(stub_study: Make, run_search: R
     after = run_search(study, progress=heard).cells
     assert after[:4] == before
     assert sorted(number for number, *_ in heard.outcomes) == [4, 5]
+
+
+@pytest.mark.parametrize(
+    ("search", "first"),
+    [("", "job"), ("  patience: 9", "outcome"), ("  pruner: halving", "outcome"), ("  pruner: median", "outcome")],
+)
+def test_the_next_trial_begins_before_an_outcome_is_recorded_that_does_not_decide_it(
+    stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch, search: str, first: str
+) -> None:
+    done: list[str] = []
+    submit, settle = ProcessesExecutor.submit, Database.settle
+
+    def note_submit(executor: ProcessesExecutor, slot: int, job: dict[str, Any], *, log: Path) -> None:
+        done.extend(["job"] * (job["kind"] == "trial"))
+        submit(executor, slot, job, log=log)
+
+    def note_settle(database: Database, *arguments: Any, **keywords: Any) -> CellRow:
+        done.append("outcome")
+        return settle(database, *arguments, **keywords)
+
+    monkeypatch.setattr(ProcessesExecutor, "submit", note_submit)
+    monkeypatch.setattr(Database, "settle", note_settle)
+    run_search(stub_study(search=search), workers=1)
+    assert done[0] == "job"
+    assert done[1] == first
+    assert done.count("job") == done.count("outcome") >= 4
+
+
+def test_an_outcome_is_recorded_although_the_next_trial_cannot_begin(
+    stub_study: Make, run_search: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, opened = stub_study(), []
+    open_attempt = Database.open_attempt
+
+    def refuse_second(database: Database, *arguments: Any, **keywords: Any) -> AttemptRow:
+        opened.append(1)
+        if len(opened) == 2:
+            raise StoppedError("the disk is full")
+        return open_attempt(database, *arguments, **keywords)
+
+    monkeypatch.setattr(Database, "open_attempt", refuse_second)
+    with pytest.raises(StoppedError, match="disk is full"):
+        run_search(study, workers=1)
+    assert [state for _, state in study.trials("number", "state")] == ["complete", "waiting"]
+    assert len(run_search(study, workers=1).cells) == 4
 
 
 def test_a_free_worker_waits_for_no_folder_to_be_removed(

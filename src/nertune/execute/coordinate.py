@@ -72,6 +72,9 @@ class CellSource(Protocol):
 
     def take(self) -> CellRow | None: ...
 
+    def take_early(self) -> CellRow | None:
+        """The cell that `take` will give, whatever the outcome is that is about to be recorded; None: that decides."""
+
     def look_ahead(self) -> None:
         """Store the cell that `take` will give next, while the workers are busy."""
 
@@ -187,7 +190,7 @@ class _Loop:
             with suppress(Exception):  # on a full disk even this fails; the next start finds them open
                 self._executor.kill(slot)
                 how = Settlement("interrupted", "interrupted", "interrupted", seconds=_since(running.started))
-                self._settle(slot, how)
+                self._settle(self._running.pop(slot), how)
         self._forget_ended()
 
     # slots
@@ -268,7 +271,12 @@ class _Loop:
             scores={split: SplitScores(**scores) for split, scores in outcome["scores"].items()},
         )
         self._note_first(None)
-        self._settle(slot, how)
+        del self._running[slot]
+        try:
+            if following := self._work.cells.take_early():
+                self._start(slot, following)  # it works while the outcome is written down
+        finally:
+            self._settle(running, how)
 
     def _failed(self, slot: int, running: Running, fault: Mapping[str, Any]) -> None:
         if fault["kind"] == "disk-full":
@@ -300,7 +308,7 @@ class _Loop:
             self._device_batch[running.cell.id] = max(1, -(-now // 2))
             message += f"; tried again with at most {self._device_batch[running.cell.id]} examples on the device"
         how = Settlement("failed", "waiting" if again else "failed", kind, message, seconds=_since(running.started))
-        self._settle(slot, how)
+        self._settle(self._running.pop(slot), how)
         self._note_first(bug)
 
     def _batch_of(self, cell: CellRow) -> int:
@@ -323,8 +331,7 @@ class _Loop:
                 fix=f"The traceback is in {shown_path(self._work.folder.logs)}. Cells that failed: --retry-failed",
             )
 
-    def _settle(self, slot: int, how: Settlement) -> None:
-        running = self._running.pop(slot)
+    def _settle(self, running: Running, how: Settlement) -> None:
         cell = self._work.database.settle(running.attempt, how, steps=running.steps)
         name = cell_name(cell.stage, cell.number)
         if cell.is_open:

@@ -355,5 +355,8 @@ class _OpenCells:
     def take(self) -> CellRow | None:
         return next((cell for cell in self._cells() if cell.state in ("waiting", "interrupted")), None)
 
+    def take_early(self) -> CellRow | None:
+        return self.take()
+
     def look_ahead(self) -> None:
         """All cells are there from the start."""

@@ -95,6 +95,13 @@ class SearchCells:
             return None
         return next(filter(_is_waiting, cells), None) or self._add(cells)
 
+    def take_early(self) -> CellRow | None:
+        search = self._session.spec.search
+        if search.pruner != "none" or search.patience is not None:
+            return None
+        cells = self._cells()
+        return None if self._is_over(cells) else next(filter(_is_waiting, cells), None)
+
     def look_ahead(self) -> None:
         cells = self._cells()
         if not self._is_over(cells) and not any(map(_is_waiting, cells)):
