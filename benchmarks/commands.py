@@ -47,10 +47,11 @@ def started(
     command: Sequence[str], *, folder: Path, environment: Mapping[str, str] = NOTHING
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The running command, which ends with the block, however that ends."""
+    variables = {**os.environ, **environment}
+    # What pip installed is compiled; the checkout would be at every start, 2 s of one, where this forbids to keep it.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, env={**os.environ, **environment}
-        )
+        process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=folder, env=variables)
         try:
             yield process
         finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[1] / "src" / "nertune"
 FLOOR = {
     "errors": 0,
+    "imports": 0,
     "hooks": 1,
     "signals": 1,
     "spec": 1,

@@ -26,3 +26,8 @@ def test_program_runs_in_its_folder_and_is_ended_with_the_block(tmp_path: Path) 
 def test_program_that_ends_before_it_did_what_is_awaited_is_an_error(tmp_path: Path) -> None:
     with started([sys.executable, "-c", ""], folder=tmp_path) as process, pytest.raises(SideError, match="it ended"):
         wait_until(lambda: False, side="it", process=process, folder=tmp_path)
+
+
+def test_programs_may_keep_what_they_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    timed("it", [sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)"], folder=tmp_path)

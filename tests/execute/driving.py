@@ -14,8 +14,8 @@ LIMIT_S = 20.0  # far more than any wait here takes; a test that reaches it fail
 class Driver:
     """An executor that is running, its events so far, and waits that end."""
 
-    def __init__(self, kind, *, logs, n_slots=1, function="stub_jobs:run_job"):
-        slots = [Slot(index, "cpu", 1) for index in range(n_slots)]
+    def __init__(self, kind, *, logs, n_slots=1, function="stub_jobs:run_job", threads=1):
+        slots = [Slot(index, "cpu", threads) for index in range(n_slots)]
         self.executor = EXECUTORS[kind](slots, code=JobCode(function, extra_path=(str(HERE),)))
         self.log = logs / "job.log"
         self.events = []

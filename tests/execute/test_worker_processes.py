@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from driving import HERE, gone_within, is_alive
 
-from nertune.execute import processes
+from nertune.execute import launch, processes
 from nertune.execute.executor import JobCode, Slot, WorkerStartError
+from nertune.execute.launch import launched_ahead
 from nertune.execute.processes import ProcessesExecutor
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -228,6 +229,52 @@ def test_sigkill_of_the_coordinator_ends_a_template_that_still_imports(tmp_path)
     process.kill()
     assert gone_within([template], 2.0)
     process.communicate()
+
+
+def test_the_first_executor_takes_the_template_that_was_launched_ahead(drive, stubs_ahead):
+    with launched_ahead():
+        (ahead,) = stubs_ahead
+        first = drive()
+        assert first.executor._template is ahead
+        second = drive()
+        assert second.executor._template.pid != ahead.pid
+        assert [driver.run(say=1)["echo"] for driver in (first, second)] == [1, 1]
+    assert first.run(job_id="b", say=2)["echo"] == 2  # it is the executor's now
+
+
+@pytest.mark.parametrize(
+    "options", [{"function": "jobs_unprepared:run_job"}, {"threads": 2}, {"kind": "inline"}], ids=str
+)
+def test_a_template_that_was_launched_ahead_in_vain_is_ended(drive, stubs_ahead, options):
+    with launched_ahead():
+        (ahead,) = stubs_ahead
+        drive(**options)
+        assert gone_within([ahead.pid], 1.0)
+
+
+def test_a_template_that_nobody_took_ends_with_the_block(stubs_ahead):
+    with launched_ahead():
+        (ahead,) = stubs_ahead
+        assert is_alive(ahead.pid)
+    assert gone_within([ahead.pid], 1.0)
+
+
+def test_sigkill_of_the_coordinator_ends_a_template_that_was_launched_ahead():
+    script = "import os; from nertune.execute import launch\nwith launch.launched_ahead():\n"
+    script += "    print(launch._ahead[0].pid, flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ahead = int(process.stdout.readline())
+    assert is_alive(ahead)
+    process.kill()
+    assert gone_within([ahead], 2.0)
+    process.communicate()
+
+
+@pytest.fixture
+def stubs_ahead(monkeypatch):
+    """The templates that are launched ahead, for stub jobs."""
+    monkeypatch.setattr(launch, "JobCode", lambda: JobCode("stub_jobs:run_job", extra_path=(str(HERE),)))
+    return launch._ahead
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,10 +1,12 @@
-"""Workers import for seconds: what else there is to do is done meanwhile."""
+"""Workers import for seconds: they begin early, and what else there is to do is done meanwhile."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import pytest
 from stub_study import StubStudy
 
 from nertune.errors import NertuneError, StudyConflictError, UserError
+from nertune.execute import launch
 from nertune.execute.processes import ProcessesExecutor
 from nertune.report.progress import Quiet
-from nertune.workflows import run_best_and_train, run_search
+from nertune.workflows import opening, run_best_and_train, run_search
 from nertune.workflows.run_best_and_train import best_and_train
 
 Make = Callable[..., StubStudy]
@@ -42,9 +45,18 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return happened
 
 
-def test_a_search_starts_workers_first_and_asks_them_last(stub_study: Make, run_search: Run, order: list[str]) -> None:
-    run_search(stub_study(), meanwhile=lambda: order.append("meanwhile"))
-    assert order == ["workers", "data", "meanwhile", "look"]
+def errands(order: list[str]) -> Iterator[None]:
+    """Something to do meanwhile that never ends."""
+    while True:
+        order.append("meanwhile")
+        yield
+
+
+def test_a_search_starts_workers_first_and_is_not_late_for_them(
+    stub_study: Make, run_search: Run, order: list[str]
+) -> None:
+    run_search(stub_study(), meanwhile=errands(order))  # and ends: a worker that is ready is not kept waiting
+    assert order[:4] == ["workers", "data", "look", "meanwhile"]
 
 
 def test_faulty_data_are_told_before_anything_else_is_done_meanwhile(
@@ -53,7 +65,7 @@ def test_faulty_data_are_told_before_anything_else_is_done_meanwhile(
     study = stub_study()
     (study.folder / "data" / "dev.txt").write_text("Clara\tB-Person\nBob\n")
     with pytest.raises(UserError, match=r"dev\.txt:2"):
-        run_search(study, meanwhile=lambda: order.append("meanwhile"))
+        run_search(study, meanwhile=errands(order))
     assert order == ["workers", "data"]
 
 
@@ -61,7 +73,7 @@ def test_the_first_best_and_train_starts_workers_before_it_reads_the_data(
     stub_study: Make, run_search: Run, order: list[str]
 ) -> None:
     look_at_seeds(searched(stub_study, run_search), order)
-    assert order == ["workers", "data", "meanwhile", "look"]
+    assert order[:4] == ["workers", "data", "look", "meanwhile"]
 
 
 def test_after_that_there_may_be_nothing_to_fit_and_workers_are_started_when_there_is(
@@ -70,7 +82,7 @@ def test_after_that_there_may_be_nothing_to_fit_and_workers_are_started_when_the
     study = searched(stub_study, run_search)
     (study.output / "summary.json").write_text("{}")
     look_at_seeds(study, order)
-    assert order == ["data", "workers", "meanwhile", "look"]
+    assert order[:4] == ["data", "workers", "look", "meanwhile"]
 
 
 def test_of_a_study_that_was_not_searched_no_worker_is_started(stub_study: Make, order: list[str]) -> None:
@@ -85,7 +97,7 @@ def look_at_seeds(study: StubStudy, order: list[str]) -> None:
     """Best-and-train up to where it looks at the model: stub jobs know of no seeds."""
     order.clear()
     with pytest.raises(NertuneError):
-        best_and_train(study.path, progress=Quiet(), meanwhile=lambda: order.append("meanwhile"))
+        best_and_train(study.path, progress=Quiet(), meanwhile=errands(order))
 
 
 def searched(stub_study: Make, run_search: Run) -> StubStudy:
@@ -99,6 +111,46 @@ def test_libraries_of_a_report_are_imported_when_they_are_needed_or_asked_for(tm
     code = (
         "import sys; from nertune.workflows import run_report;"
         "heavy = {'matplotlib', 'sklearn'}; assert not heavy & set(sys.modules);"
-        "run_report.import_libraries(); assert heavy <= set(sys.modules)"
+        "assert len(list(run_report.import_libraries())) > 1; assert heavy <= set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("command", ["search", "best-and-train", "check"])
+def test_a_command_with_workers_has_them_begin_before_it_reads_the_study(
+    command: str, nertune: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    began: list[str] = []
+
+    @contextmanager
+    def launched() -> Iterator[None]:
+        began.append("import")
+        yield
+        began.append("end")
+
+    def load(path: Path, **_: Any) -> Any:
+        began.append("read")
+        raise UserError(f"{path} is faulty")
+
+    monkeypatch.setattr(launch, "launched_ahead", launched)
+    monkeypatch.setattr(opening, "load_study", load)
+    (tmp_path / "study.yaml").write_text("name: x\n")
+    code, _, told = nertune(command, "study.yaml")
+    assert (code, told.strip()) == (2, "study.yaml is faulty")
+    assert began == ["import", "read"]
+
+
+def test_of_a_faulty_study_no_process_is_left(
+    nertune: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(launch.subprocess, "Popen", noted)
+    (tmp_path / "study.yaml").write_text("nonsense: 1\n")
+    assert nertune("search", "study.yaml")[0] == 2
+    assert [process.poll() for process in started] == [-signal.SIGKILL]

@@ -17,7 +17,9 @@ def open_processes(slots: Sequence[Slot], *, code: JobCode) -> Executor:
 def open_inline(slots: Sequence[Slot], *, code: JobCode) -> Executor:
     """One thread of this process (`execute.kind: inline`)."""
     from nertune.execute.inline import InlineExecutor
+    from nertune.execute.launch import drop_ahead
 
+    drop_ahead()
     return InlineExecutor(slots, code=code)
 
 

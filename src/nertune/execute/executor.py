@@ -96,7 +96,7 @@ class JobCode:
 
     function    "package.module:function", called as function(job, channel, slot) -> outcome (a JSON object);
                 the module's `prepare_worker(slot)`, if it has one, is called once in each fresh worker
-    preload     modules imported before the first fork, so that no worker pays for them
+    preload     modules imported after it, before the first fork, so that no worker pays for them
     hooks       the user's own code, imported after them
     extra_path  folders appended to the import path
     """
@@ -105,6 +105,10 @@ class JobCode:
     preload: tuple[str, ...] = ()
     hooks: tuple[Hook, ...] = ()
     extra_path: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        return self.function.partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -120,14 +124,13 @@ def load_code(code: JobCode) -> LoadedCode:
 
     Raises  HookError for code of the user's own that cannot be used
     """
-    module_name, _, function_name = code.function.partition(":")
+    module = import_module(code.module)
     for name in code.preload:
         import_module(name)
     for name, key, kind in code.hooks:
         load_hook(name, key=key, kind=kind)
-    module = import_module(module_name)
     prepare = getattr(module, "prepare_worker", None)
-    run = getattr(module, function_name)
+    run = getattr(module, code.function.partition(":")[2])
     return LoadedCode(run) if prepare is None else LoadedCode(run, prepare)
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from nertune.execute.connection import Connection
@@ -36,30 +37,46 @@ def template_environment(threads: int) -> dict[str, str]:
 class TemplateProcess:
     """A running template: its connection, and what must be known about its health.
 
-    loaded_at  monotonic time at which it had imported the job's code; None until then
+    It begins with the module of the job's function, which nearly all of its time goes into; what else to import is said
+    when it is `load`ed.
+
+    asked_at   monotonic time at which it was asked to import the job's code
+    loaded_at  monotonic time at which it had done so; None until then
     """
 
-    def __init__(
-        self, code: JobCode, *, threads: int, selector: selectors.BaseSelector, handle: Callable[[], None]
-    ) -> None:
-        self.started_at = time.monotonic()
+    connection: Connection  # once there is somebody to hear it
+
+    def __init__(self, code: JobCode, *, threads: int) -> None:
         self.loaded_at: float | None = None
+        self._begun_with = _beginning(code, threads=threads)
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
-        ours, theirs = socket.socketpair()
+        self._sock, theirs = socket.socketpair()
+        self._hang_up = self._sock.close
         try:
             self._process = self._spawn(code, sock=theirs, threads=threads)
         except OSError:
-            ours.close()
+            self._sock.close()
             self._output.close()
             raise
         finally:
             theirs.close()
-        self.connection = Connection(ours, selector=selector, handle=handle)
+
+    def load(self, code: JobCode, *, selector: selectors.BaseSelector, handle: Callable[[], None]) -> None:
+        """Ask for the rest; from now on what it says is handled."""
+        self.asked_at = time.monotonic()
+        self.connection = Connection(self._sock, selector=selector, handle=handle)
+        self._hang_up = self.connection.close
+        self.connection.send({"type": "load", "code": asdict(code)})
+
+    def is_for(self, code: JobCode, *, threads: int) -> bool:
+        """Whether it can go on to this code."""
+        return self._begun_with == _beginning(code, threads=threads)
 
     def _spawn(self, code: JobCode, *, sock: socket.socket, threads: int) -> subprocess.Popen[bytes]:
+        begin_with = json.dumps([code.module, code.extra_path])
         # -P: a file of the working directory must not shadow a package. Own session: Ctrl-C is the coordinator's.
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "nertune.execute.template", str(sock.fileno()), json.dumps(asdict(code))],
+            [sys.executable, "-P", "-m", "nertune.execute.template", str(sock.fileno()), begin_with],
             env=template_environment(threads),
             pass_fds=(sock.fileno(),),
             stdin=subprocess.DEVNULL,
@@ -74,7 +91,7 @@ class TemplateProcess:
 
     def end(self, *, patience_s: float) -> bool:
         """Let the template end its workers and itself; False if it was dead already or had to be killed."""
-        self.connection.close()
+        self._hang_up()
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
@@ -88,3 +105,43 @@ class TemplateProcess:
         file = self._output.fileno()  # read without seeking: the position is shared with those who write
         tail = os.pread(file, TAIL_BYTES, max(0, os.fstat(file).st_size - TAIL_BYTES))
         return tail.decode(errors="replace").strip()
+
+
+def _beginning(code: JobCode, *, threads: int) -> tuple[object, ...]:
+    return code.module, code.extra_path, threads
+
+
+# ---- before it is known what for
+
+_ahead: list[TemplateProcess] = []  # at most one
+
+
+@contextmanager
+def launched_ahead() -> Iterator[None]:
+    """Have a template import what the workers of nearly every study need, while it is found out which study it is.
+
+    The first executor of this block takes it, if it suits; else it is ended, at the latest with the block.
+    """
+    with suppress(OSError):  # who needs one tries again, and tells
+        _ahead.append(TemplateProcess(JobCode(), threads=1))
+    try:
+        yield
+    finally:
+        drop_ahead()
+
+
+def drop_ahead() -> None:
+    """End the template that nobody took, if there is one."""
+    while _ahead:
+        _ahead.pop().end(patience_s=0.0)
+
+
+def take_template(code: JobCode, *, threads: int) -> TemplateProcess:
+    """The one that was launched ahead, if it suits, or a new one.
+
+    Raises  OSError if the system refuses
+    """
+    if _ahead and _ahead[0].is_for(code, threads=threads):
+        return _ahead.pop()
+    drop_ahead()
+    return TemplateProcess(code, threads=threads)

@@ -20,7 +20,7 @@ from nertune.errors import NertuneError, error_from_json
 from nertune.execute.connection import Connection
 from nertune.execute.executor import Event, EventKind, JobCode, Slot, WorkerStartError, check_slots
 from nertune.execute.faults import died_kind, oom_kill_count
-from nertune.execute.launch import TemplateProcess
+from nertune.execute.launch import TemplateProcess, take_template
 from nertune.execute.wire import BrokenMessageError, encode
 
 START_TRIES = 5  # so often in a row may a slot's worker, or the template, fail to start
@@ -163,12 +163,11 @@ class ProcessesExecutor:
         self._launch_at = None
         threads = max(slot.threads for slot in self.slots)
         try:
-            self._template = TemplateProcess(
-                self._code, threads=threads, selector=self._selector, handle=self._read_template
-            )
+            self._template = take_template(self._code, threads=threads)
         except OSError as problem:
             self._count_failed_launch(f"starting a process failed: {problem.strerror}")
             return
+        self._template.load(self._code, selector=self._selector, handle=self._read_template)
         for seat in self._seats:
             if not seat.given_up:
                 self._fork(seat)
@@ -382,7 +381,7 @@ class ProcessesExecutor:
             return None
         loaded_at = self._template.loaded_at
         if loaded_at is None:
-            return self._template.started_at + LOAD_S
+            return self._template.asked_at + LOAD_S
         waiting = [worker.asked_at for worker in self._workers.values() if worker.pid is None]
         return max(min(waiting), loaded_at) + FORK_S if waiting else None
 

@@ -1,7 +1,7 @@
 """The template: a clean process that has imported the heavy packages and forks workers on request.
 
-Run as `python -m nertune.execute.template DESCRIPTOR CODE`; the coordinator starts it (launch.py). It never runs a job,
-a tensor operation or a thread, so that its forks start from a state that is known to be sound.
+Run as `python -m nertune.execute.template DESCRIPTOR MODULE_AND_PATH`; the coordinator starts it (launch.py). It never
+runs a job, a tensor operation or a thread, so that its forks start from a state that is known to be sound.
 """
 
 from __future__ import annotations
@@ -19,35 +19,66 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, NoReturn
 
 from nertune.execute.executor import JobCode, LoadedCode, Slot, load_code
 from nertune.execute.faults import classify
 from nertune.execute.wire import LineReader, encode
 from nertune.execute.worker import report_crash, work
+from nertune.imports import uncollected
 
 READ_BYTES = 2**16
 MAX_FDS = 16  # descriptors in one read; the coordinator sends one with a message
-WATCH_MS = 50
 BURY_S = 2.0  # how long the last workers may take to vanish at the end
 
 
 def main() -> None:
-    """Import the job's code, then fork on request until the coordinator is gone."""
+    """Import the module of the job's function, then do as the coordinator says until it is gone."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
-    given = json.loads(sys.argv[2])
-    _settle(given["extra_path"])
-    gc.disable()  # thousands of modules are imported, none of which is garbage: a tenth of the time
-    with _end_with_coordinator(sock):
-        code = _load(JobCode(**given), sock)
-    gc.enable()
-    gc.collect()
-    # What is shared with the workers stays shared, and no collection walks it: accelerate collects before each fit,
-    # which was 0.7 of the 1.3 s of a small one.
-    gc.freeze()
-    Template(sock, code=code).serve()
+    module, extra_path = json.loads(sys.argv[2])
+    _settle(extra_path)
+    imports = Imports(sock)
+    with imports():
+        import_module(module)
+    Template(sock, imports=imports).serve()
     os._exit(0)  # nothing of it needs the slow farewell of an interpreter that has torch loaded
+
+
+class Imports:
+    """Imports that may take long or fail: the coordinator is told, and this process ends when the coordinator does."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._over, self._end = os.pipe()  # once for all: a module may leave no descriptor for the next one
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Import in this block."""
+        thread = threading.Thread(target=self._watch)
+        thread.start()
+        try:
+            with uncollected():
+                yield
+        except Exception as problem:
+            self._sock.sendall(encode({"type": "unloadable", "fault": classify(problem).to_json()}))
+            raise SystemExit(1) from None
+        finally:
+            os.write(self._end, b"!")
+            thread.join()  # no thread may live at the first fork
+            os.read(self._over, 1)
+
+    def close(self) -> None:
+        os.close(self._over)
+        os.close(self._end)
+
+    def _watch(self) -> None:
+        poller = select.poll()
+        poller.register(self._sock, 0)  # 0: hang-up only; requests wait
+        poller.register(self._over, select.POLLIN)
+        if any(descriptor != self._over for descriptor, _ in poller.poll()):
+            os.killpg(0, signal.SIGKILL)
 
 
 class Template:
@@ -56,9 +87,11 @@ class Template:
     workers  the coordinator's number of each living worker, by process id
     """
 
-    def __init__(self, sock: socket.socket, *, code: LoadedCode) -> None:
+    _code: LoadedCode  # which the coordinator has loaded before it asks for a worker
+
+    def __init__(self, sock: socket.socket, *, imports: Imports) -> None:
         self._sock = sock
-        self._code = code
+        self._imports = imports
         self._lines = LineReader()
         self._fds: list[int | None] = []
         self.workers: dict[int, int] = {}
@@ -69,7 +102,6 @@ class Template:
         """Obey until the coordinator closes its end or dies; then no worker is left."""
         try:
             self._listen_to_children()
-            self._tell({"type": "loaded"})
             while self._step():
                 pass
         except (BrokenPipeError, ConnectionResetError):
@@ -102,11 +134,21 @@ class Template:
         if flags & socket.MSG_CTRUNC and not fds:  # we have no descriptor left to receive it in
             self._fds.append(None)
         for message in self._lines.feed(data):
-            if message["type"] == "fork":
+            if message["type"] == "load":
+                self._load(JobCode(**message["code"]))
+            elif message["type"] == "fork":
                 self._fork(message)
             else:
                 self._kill(message["worker"])
         return bool(data)
+
+    def _load(self, code: JobCode) -> None:
+        with self._imports():
+            self._code = load_code(code)
+        # What is shared with the workers stays shared, and no collection walks it: accelerate collects before each fit,
+        # which was 0.7 of the 1.3 s of a small one. Looking for garbage first takes half a second, for less than a MiB.
+        gc.freeze()
+        self._tell({"type": "loaded"})
 
     def _kill(self, worker: int) -> None:
         for pid, number in self.workers.items():
@@ -144,6 +186,7 @@ class Template:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
+        self._imports.close()
         for sock in (self._sock, self._alarm, self._bell):
             sock.close()
         for fd in self._fds:
@@ -208,35 +251,6 @@ def _settle(extra_path: list[str]) -> None:
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # so that a killed job's last lines are kept
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
-
-
-def _load(code: JobCode, sock: socket.socket) -> LoadedCode:
-    try:
-        return load_code(code)
-    except Exception as problem:
-        sock.sendall(encode({"type": "unloadable", "fault": classify(problem).to_json()}))
-        raise SystemExit(1) from None
-
-
-@contextlib.contextmanager
-def _end_with_coordinator(sock: socket.socket) -> Iterator[None]:
-    """While imports keep the main thread busy, end this process when the coordinator does."""
-    loaded = threading.Event()
-
-    def watch() -> None:
-        poller = select.poll()
-        poller.register(sock, 0)  # 0: hang-up only; requests wait
-        while not loaded.is_set():
-            if poller.poll(WATCH_MS):
-                os.killpg(0, signal.SIGKILL)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        loaded.set()
-        thread.join()  # no thread may live at the first fork
 
 
 if __name__ == "__main__":

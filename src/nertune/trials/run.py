@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+import nertune.models.listing  # noqa: F401  # before transformers is imported
 from nertune.models.build import build_model, load_saved, position_limit
 from nertune.models.heads.head import Head
 from nertune.protocols.kfold import averages_folds

@@ -9,7 +9,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -186,14 +186,16 @@ def _line_of(problem: UserError, path: Path, *, edits: Sequence[str]) -> Where:
     return tree.where(max(named, key=len))
 
 
-def look_at_model(executor: Executor, opened: Opened) -> dict[str, Any]:
+def look_at_model(executor: Executor, opened: Opened, *, meanwhile: Iterable[object] = ()) -> dict[str, Any]:
     """What the model and tokenizer are, from a worker; nothing is written.
 
-    Raises  ModelError for a model or tokenizer that cannot be used
+    meanwhile  gone through until a worker is ready, see `run_one`
+    Raises     ModelError for a model or tokenizer that cannot be used
     """
     with tempfile.TemporaryDirectory(prefix="nertune-") as folder, placed(opened.path, edits=opened.edits):
         job = preparing_job(opened, kind="look", folder=Path(folder), encoded=Path(folder), precision=None)
-        return run_one(executor, job.to_json(), log=Path(folder) / "log", what="looking at the model")
+        log, what = Path(folder) / "log", "looking at the model"
+        return run_one(executor, job.to_json(), log=log, what=what, meanwhile=meanwhile)
 
 
 def prepare(executor: Executor, opened: Opened, *, session: Session) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -53,12 +53,12 @@ def best_and_train(
     workers: int | None = None,
     so_far: bool = False,
     retry_failed: bool = False,
-    meanwhile: Callable[[], object] | None = None,
+    meanwhile: Iterable[object] = (),
 ) -> FinalOutcome:
     """Refit the best setting of a study's search with every seed, and score test once.
 
     so_far     go on although the search is not finished
-    meanwhile  called while workers import, which takes seconds
+    meanwhile  gone through, as far as it goes, while workers import, which takes seconds
     Raises     UserError (the search is missing or unfinished, the data or its test split is wrong), and as `search`
     """
     written = read_study(study_file, edits=edits)
@@ -81,9 +81,7 @@ def best_and_train(
 
         def start(n_jobs: int) -> Started:
             executor = early or start_workers(n_jobs)
-            if meanwhile is not None:
-                meanwhile()
-            model = look_at_model(executor, opened)
+            model = look_at_model(executor, opened, meanwhile=meanwhile)
             told = prepare(executor, opened, session=session)
             tell_encoding(told, progress.say)
             return Started(executor, known_costs(spec, told, session=session), model)

@@ -15,6 +15,7 @@ from nertune.data.labels import labels_of
 from nertune.data.source import listed
 from nertune.errors import UserError, closest, shown_path
 from nertune.execute.plan import usable_cores
+from nertune.imports import uncollected
 from nertune.report.text import left_text
 from nertune.results.records import without_nan
 from nertune.spec.study import DataSpec, StudySpec
@@ -55,8 +56,9 @@ def evaluate(
     place = find_device(device)
     reading_edits(edits)
     check_there([Path(data)])
-    from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
-    from nertune.predict.evaluate import evaluate as evaluate_on
+    with uncollected():
+        from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
+        from nertune.predict.evaluate import evaluate as evaluate_on
 
     ensemble = open_ensemble(
         str(model), device=place, threads=usable_cores(), precision=precision, max_pieces=max_pieces

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from nertune.errors import UserError, raise_all
 from nertune.execute.plan import usable_cores
+from nertune.imports import uncollected
 from nertune.spec.load import study_of_edits
 from nertune.spec.study import DataSpec, StudySpec
 from nertune.workflows.annotated import FILE_KEYS, check_there
@@ -78,8 +79,9 @@ def predict_chunks(
     asked = reading_edits(edits)
     if _is_path(source):
         check_there([Path(str(source))])
-    from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
-    from nertune.predict.rows import predicted_rows
+    with uncollected():
+        from nertune.predict.ensemble import open_ensemble  # torch is loaded from here on
+        from nertune.predict.rows import predicted_rows
 
     ensemble = open_ensemble(
         str(model), device=place, threads=usable_cores(), precision=precision, max_pieces=max_pieces

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from nertune.data.corpus import read_corpus
@@ -31,7 +32,10 @@ Record = Mapping[str, Any]
 MOST_LABELS = 30  # in the table of the data
 LIBRARIES = (
     "jinja2",
-    "optuna.importance",
+    "scipy.stats",
+    "sklearn.ensemble",
+    "optuna.importance",  # which needs the two before
+    "matplotlib.figure",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_pdf",
     "matplotlib.backends.backend_svg",
@@ -64,10 +68,10 @@ def report_at_end(study_file: Path, *, edits: Sequence[str], tell: Tell) -> None
         tell(f"Report        {shown_path(page)}")
 
 
-def import_libraries() -> None:
-    """Import what is imported when a plot is drawn or keys are weighed: for who has seconds to spare before that."""
+def import_libraries() -> Iterator[ModuleType]:
+    """Import what is imported when a plot is drawn or keys are weighed, one by one: for who has seconds to spare."""
     for name in LIBRARIES:
-        importlib.import_module(name)
+        yield importlib.import_module(name)
 
 
 def _as_run(written: StudySpec, study: StudyRow) -> StudySpec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def search(
     workers: int | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
-    meanwhile: Callable[[], object] | None = None,
+    meanwhile: Iterable[object] = (),
 ) -> SearchOutcome:
     """Run or continue the search of a study.
 
@@ -73,7 +73,7 @@ def search(
     workers       fits at a time, before what the study file says
     fresh         move what there is to NAME@n and begin anew
     retry_failed  offer failed cells again
-    meanwhile     called while workers import, which takes seconds
+    meanwhile     gone through, as far as it goes, while workers import, which takes seconds
     Raises        UserError (nothing was started), NoScoreError, InterruptedByUserError, StoppedError
     """
     written = read_study(study_file, edits=edits, fresh=fresh)
@@ -89,9 +89,7 @@ def search(
             with open_session(spec, identity=identity) as session:
                 _Views(session, SearchCells(session, sampler=sampler)).finish()
                 return _conclude(session, sampler=sampler)
-        if meanwhile is not None:
-            meanwhile()
-        model = look_at_model(executor, opened)
+        model = look_at_model(executor, opened, meanwhile=meanwhile)
         tell_checkpoint(model, progress.say)
         total = cells_wanted(spec, sampler)
         with open_session(spec, identity=identity, fresh=fresh) as session:
