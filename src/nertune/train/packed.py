@@ -75,6 +75,12 @@ def may_be_shared(model: PreTrainedModel) -> bool:
     return _packed_layers(model) is not None and not _has_own_head(model.config)
 
 
+def linear_parts(model: PreTrainedModel) -> list[nn.Linear]:
+    """Those of the layers, if the model is packed; without any of somebody's own making, such as adapters."""
+    layers = _packed_layers(model)
+    return [] if layers is None else [one for one in layers.modules() if type(one) is nn.Linear]
+
+
 def logits_of(model: PreTrainedModel, inputs: Batch, *, read: Callable[[], Tensor]) -> Tensor:
     """What a model says of a batch, of all heads side by side; see `EncoderWithHeads`.
 

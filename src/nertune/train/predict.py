@@ -30,10 +30,11 @@ from nertune.tasks.predictions import (
 )
 from nertune.train.batches import Layout, evaluation_batches, gold_of, home_rows, layout_of, pad, readable_by
 from nertune.train.deciding import decide
+from nertune.train.laid_out import laid_out
 from nertune.train.lanes import MOST_LANES, in_lanes
 from nertune.train.loss import split_logits
 from nertune.train.optim import Precision
-from nertune.train.packed import logits_of, may_be_shared, packed
+from nertune.train.packed import linear_parts, logits_of, may_be_shared, packed
 
 Pulse = Callable[[], None]
 
@@ -82,15 +83,16 @@ def infer(
     place, heads = torch.device(device), heads_of(model.config)
     model.to(place).eval()
     with torch.inference_mode(), packed(model, device=place):
-        logits = _all_logits(
-            model,
-            readable_by(model, encoded),
-            heads=heads,
-            precision=precision,
-            device=place,
-            max_pieces=max_pieces or max_pieces_on(place),
-            pulse=pulse,
-        )
+        with laid_out(linear_parts(model) if precision == "bf16" else ()):
+            logits = _all_logits(
+                model,
+                readable_by(model, encoded),
+                heads=heads,
+                precision=precision,
+                device=place,
+                max_pieces=max_pieces or max_pieces_on(place),
+                pulse=pulse,
+            )
         outputs = {
             head.name: decide(
                 logits[head.name],
