@@ -260,7 +260,7 @@ def test_a_template_that_nobody_took_ends_with_the_block(stubs_ahead):
 
 
 def test_sigkill_of_the_coordinator_ends_a_template_that_was_launched_ahead():
-    script = "import os; from nertune.execute import launch\nwith launch.launched_ahead():\n"
+    script = "from nertune.execute import launch\nwith launch.launched_ahead():\n"
     script += "    print(launch._ahead[0].pid, flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ahead = int(process.stdout.readline())

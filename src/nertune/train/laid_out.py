@@ -12,11 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-OPERATIONS = (
-    "_reorder_linear_weight",
-    "_linear_pointwise",
-    "_is_mkldnn_bf16_supported",
-)  # what torch.compile uses, too
+# What torch.compile uses, too.
+OPERATIONS = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
 ROWS = 1024  # that the order suits best; others are right as well
 
 

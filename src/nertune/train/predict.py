@@ -82,17 +82,20 @@ def infer(
     start = time.perf_counter()
     place, heads = torch.device(device), heads_of(model.config)
     model.to(place).eval()
-    with torch.inference_mode(), packed(model, device=place):
-        with laid_out(linear_parts(model) if precision == "bf16" else ()):
-            logits = _all_logits(
-                model,
-                readable_by(model, encoded),
-                heads=heads,
-                precision=precision,
-                device=place,
-                max_pieces=max_pieces or max_pieces_on(place),
-                pulse=pulse,
-            )
+    with (
+        torch.inference_mode(),
+        packed(model, device=place),
+        laid_out(linear_parts(model) if precision == "bf16" else ()),
+    ):
+        logits = _all_logits(
+            model,
+            readable_by(model, encoded),
+            heads=heads,
+            precision=precision,
+            device=place,
+            max_pieces=max_pieces or max_pieces_on(place),
+            pulse=pulse,
+        )
         outputs = {
             head.name: decide(
                 logits[head.name],
