@@ -12,6 +12,7 @@ from nertune.data.audit.findings import sort_findings
 from nertune.data.examples import Corpus
 from nertune.data.notices import KEPT_PLACES
 from nertune.errors import UserError, closest
+from nertune.imports import uncollected
 from nertune.workflows.annotated import Annotated, find_annotated, read_annotated
 
 
@@ -76,10 +77,12 @@ def look_at_pieces(annotated: Annotated, corpus: Corpus, *, limit: int | None) -
     """Findings about pieces and windows, and their summary; nothing without a model."""
     if annotated.model is None:
         return [], None
-    from nertune.models.build import limit_without_weights  # torch is loaded for this alone
-    from nertune.models.tokenizers import load_tokenizer
-    from nertune.tasks.audit import audit_pieces
-    from nertune.tasks.windows import find_frame
+    with uncollected():
+        import nertune.models.listing  # noqa: F401  # before transformers is imported
+        from nertune.models.build import limit_without_weights  # torch is loaded for this alone
+        from nertune.models.tokenizers import load_tokenizer
+        from nertune.tasks.audit import audit_pieces
+        from nertune.tasks.windows import find_frame
 
     spec = annotated.spec
     tokenizer = load_tokenizer(annotated.model, task=corpus.task)
