@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import example, settings
 from hypothesis import given as forall
-from hypothesis import settings
 from hypothesis import strategies as st
 from legacy_files import EXAMPLES, LEGACY, draft, draft_of, drafts, fates, record, study
 
 from json_values import VALUES
 from nertune.errors import Problems, StudyFileError
-from nertune.spec.legacy import IMPORTERS, kind_of
+from nertune.spec.legacy import IMPORTERS, kind_of, pymarlin
 from nertune.spec.legacy.completion import Given, complete
 from nertune.spec.legacy.ledger import as_text, tree_of
 from nertune.spec.legacy.old_file import flat_keys, read_old_file
@@ -54,6 +54,10 @@ def test_what_is_said_to_be_in_the_study_is_there(kind):
 
 @settings(max_examples=40, deadline=None)
 @forall(st.sampled_from([*EXAMPLES]), st.dictionaries(st.text("abcXYZ_", min_size=9, max_size=9), VALUES, max_size=3))
+@example("pymarlin", {"abcabcabc": {"lr": None}})
+@example("pymarlin", {"abcabcabc": {"lr": []}})
+@example("pymarlin", {"abcabcabc": {"lr": {"lr": 0.5, "x": 1}}})
+@example("cerebras", {"abcabcabc": {"lr": 0.5}})
 def test_no_unknown_key_is_dropped_unseen(kind, more):
     values = read_old_file(EXAMPLES[kind]).values
     more = json.loads(json.dumps(more, default=str).replace("NaN", "null").replace("Infinity", "9"))
@@ -62,7 +66,11 @@ def test_no_unknown_key_is_dropped_unseen(kind, more):
         path = Path(folder) / ("x.json")
         path.write_text(json.dumps(experiment), encoding="utf-8")
         (ledger,) = drafts(path, Given(data_dir=Path(folder), model="people/bert"))
-    assert fates(ledger, "unknown") == {*flat_keys(more)} - {""}
+    known_in_any_group = {*pymarlin.RULES, *pymarlin.SHARES} if kind == "pymarlin" else set()
+    unknown = {key for key in flat_keys(more) if key.rpartition(".")[2] not in known_in_any_group} - {""}
+    faulty = {problem.message.partition(" is ")[0] for problem in ledger.problems}
+    assert fates(ledger, "unknown") == unknown
+    assert {*flat_keys(more)} - {""} <= {one.key for one in ledger.records} | faulty
 
 
 @settings(max_examples=60, deadline=None)
