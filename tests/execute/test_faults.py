@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from nertune.errors import DataError, Where, error_from_json
-from nertune.execute import faults
-from nertune.execute.faults import MAX_TRACEBACK, classify, died_kind, oom_kill_count
+from nertune.execute.faults import MAX_TRACEBACK, classify, died_kind
 
 
 class OutOfMemoryError(RuntimeError):
@@ -117,12 +116,3 @@ def test_traceback_is_bounded_and_keeps_its_end():
 )
 def test_kind_of_a_death(status, before, after, kind):
     assert died_kind(status, oom_kills_before=before, oom_kills_after=after) == kind
-
-
-def test_oom_kills_are_counted_where_the_kernel_tells(tmp_path, monkeypatch):
-    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 4\noom 2\noom_kill 3\noom_group_kill 0\n")
-    before = oom_kill_count()
-    monkeypatch.setattr(faults, "_memory_events", lambda: tmp_path / "memory.events")
-    assert oom_kill_count() >= 3
-    monkeypatch.setattr(faults, "_memory_events", lambda: tmp_path / "missing")
-    assert 0 <= oom_kill_count() <= before

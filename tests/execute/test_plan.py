@@ -119,27 +119,15 @@ def test_hidden_gpus_are_not_counted(monkeypatch, visible, count):
     assert module._count_gpus() == count
 
 
-@pytest.mark.parametrize(
-    ("quota", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", 6), ("900000 100000", 6), (None, 6)]
-)
-def test_quota_of_the_control_group_bounds_the_cores(tmp_path, monkeypatch, quota, cores):
+@pytest.mark.parametrize(("allowed", "cores"), [(2, 2), (9, 6), (None, 6)])
+def test_a_quota_bounds_the_cores_that_are_there(monkeypatch, allowed, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
-    monkeypatch.setattr(module, "CGROUP", tmp_path)
-    if quota:
-        (tmp_path / "cpu.max").write_text(quota + "\n")
+    monkeypatch.setattr(module, "cores_allowed", lambda: allowed)
     assert usable_cores() == cores
 
 
-def test_limit_of_the_control_group_bounds_the_memory_without_counting_cached_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "CGROUP", tmp_path)
+@pytest.mark.parametrize(("left", "available"), [(500, 500), (2000, 1000), (None, 1000)])
+def test_a_limit_bounds_the_memory_that_is_free(monkeypatch, left, available):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1000}))
-    assert available_memory() == 1000
-    for name, text in {
-        "memory.max": "900\n",
-        "memory.current": "500\n",
-        "memory.stat": "anon 400\ninactive_file 100\n",
-    }.items():
-        (tmp_path / name).write_text(text)
-    assert available_memory() == 500
-    (tmp_path / "memory.max").write_text("max\n")
-    assert available_memory() == 1000
+    monkeypatch.setattr(module, "memory_left", lambda: left)
+    assert available_memory() == available

@@ -73,11 +73,6 @@ def died_kind(status: int | None, *, oom_kills_before: int, oom_kills_after: int
     return "oom" if killed and oom_kills_after > oom_kills_before else "lost"
 
 
-def oom_kill_count() -> int:
-    """How often the kernel has killed for memory, in this machine and this control group; 0 where it does not say."""
-    return sum(_count_in(file) for file in (Path("/proc/vmstat"), _memory_events()) if file is not None)
-
-
 def _kind(problem: BaseException) -> FaultKind:
     chain = list(_chain(problem))
     for kind, matches in TESTS.items():
@@ -153,21 +148,3 @@ def _is_ours(frame: FrameType) -> bool:
     """Whether the frame is nertune's, this room apart, which is below every job, or that of a user's own code."""
     path = Path(frame.f_code.co_filename)
     return (path.is_relative_to(PACKAGE) and not path.is_relative_to(ROOM)) or is_hook_file(path)
-
-
-def _count_in(file: Path) -> int:
-    try:
-        words = file.read_text().split()
-    except OSError:
-        return 0
-    return next((int(count) for name, count in zip(words[::2], words[1::2], strict=False) if name == "oom_kill"), 0)
-
-
-def _memory_events() -> Path | None:
-    """The counters of our own control group (version 2); None where there are none."""
-    try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    group = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
-    return None if group is None else Path("/sys/fs/cgroup") / group / "memory.events"

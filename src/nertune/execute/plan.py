@@ -14,12 +14,12 @@ import psutil
 
 from nertune.errors import StudyFileError
 from nertune.execute.executor import Slot
+from nertune.execute.groups import cores_allowed, memory_left
 from nertune.spec.study import ExecuteSpec
 
 WORKER_BASE = 0.7 * 2**30  # bytes: torch, transformers and the encoded data, of which forks share most
 BYTES_PER_PARAMETER = 24  # fp32 weights, gradients, two moments of AdamW, the best epoch's copy, the base's tensors
 ACTIVATIONS = 1.5 * 2**30  # bytes: a batch of 32 long sentences through a base-sized encoder
-CGROUP = Path("/sys/fs/cgroup")
 UNKNOWN_PARAMETERS = 125_000_000  # of a hub model that was not looked at yet: about BERT base
 
 
@@ -75,25 +75,16 @@ def worker_memory(base: str) -> float:
 
 
 def available_memory() -> int:
-    """Bytes that can be had now, under the control group's limit where there is one."""
+    """Bytes that can be had now, under the limit of the control groups where there is one."""
     available = int(psutil.virtual_memory().available)
-    try:
-        limit = int((CGROUP / "memory.max").read_text())
-        used = int((CGROUP / "memory.current").read_text())
-        files = re.search(r"^inactive_file (\d+)", (CGROUP / "memory.stat").read_text(), flags=re.MULTILINE)
-    except (OSError, ValueError):
-        return available
-    return min(available, limit - used + (int(files[1]) if files else 0))  # cached files make room when asked
+    left = memory_left()
+    return available if left is None else min(available, left)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, under the control group's quota where there is one."""
+    """Cores that this process may use, under the quota of the control groups where there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = (CGROUP / "cpu.max").read_text().split()
-        return max(1, min(cores, int(quota) // int(period)))
-    except (OSError, ValueError):  # no quota: "max 100000", or no control group
-        return cores
+    return min(cores, cores_allowed() or cores)
 
 
 def _threads(execute: ExecuteSpec, slots: int) -> int:

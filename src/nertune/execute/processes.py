@@ -19,7 +19,8 @@ from typing import Any
 from nertune.errors import NertuneError, error_from_json
 from nertune.execute.connection import Connection
 from nertune.execute.executor import Event, EventKind, JobCode, Slot, WorkerStartError, check_slots
-from nertune.execute.faults import died_kind, oom_kill_count
+from nertune.execute.faults import died_kind
+from nertune.execute.groups import oom_kill_count
 from nertune.execute.launch import TemplateProcess, take_template
 from nertune.execute.wire import BrokenMessageError, encode
 
@@ -31,7 +32,7 @@ END_S = 5.0  # an orderly end that takes longer is enforced
 LOAD_S = 900.0  # imports from a cold network disk take minutes
 LAST_READS = 16  # reads (of 1 MiB) of what a dead worker has left, even if a descendant that escaped still writes
 WAYS_OUT = {
-    os.strerror(errno.EAGAIN): "`ulimit -u` says how many processes you may have: end some",
+    os.strerror(errno.EAGAIN): "`ulimit -u` or pids.max of a control group limits your processes: end some",
     os.strerror(errno.EMFILE): "`ulimit -n 1024` lets a program open more files",
 }
 JOB_MESSAGES: dict[str, EventKind] = {"record": "record", "ask": "ask", "done": "done", "failed": "failed"}
